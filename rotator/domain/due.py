@@ -1,0 +1,152 @@
+"""Is a rotation due, and why: an ordered chain of small pure checks. The first that says yes is the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from rotator.domain.model import Strategy, Version
+from rotator.domain.schedule import RenewalRule, age_point, renewal_point
+
+UNWATCHED_RECHECK = timedelta(minutes=5)
+"""How often a source that cannot tell its revision is simply read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A rotation is due.
+
+    Args:
+        reason: CamelCase token for machines.
+        message: Sentence for people.
+    """
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that the decision depends on.
+
+    Args:
+        now: Wall-clock time, aware UTC.
+        strategy: How this credential is replaced.
+        rule: When it is renewed.
+        current: The version in use; None when there never was one.
+        revision: What the source said of itself last; None when it cannot tell or was not asked.
+        is_unwatched: Whether the source was asked and cannot tell its revision.
+        looked_at: When the source was last read in full; None when it was not.
+        requested: What a person asked for; None when nobody did.
+    """
+
+    now: datetime
+    strategy: Strategy
+    rule: RenewalRule = field(default_factory=RenewalRule)
+    current: Version | None = None
+    revision: str | None = None
+    is_unwatched: bool = False
+    looked_at: datetime | None = None
+    requested: str | None = None
+
+
+Check = Callable[[Situation], Due | None]
+
+
+def never_issued(situation: Situation) -> Due | None:
+    """Due when there is no version in use."""
+    return Due("NeverIssued", "no version was ever in use") if situation.current is None else None
+
+
+def manually_triggered(situation: Situation) -> Due | None:
+    """Due when a person asked for it."""
+    return None if situation.requested is None else Due("ManuallyTriggered", situation.requested)
+
+
+def source_changed(situation: Situation) -> Due | None:
+    """Due when the source holds another revision than the version in use was read from."""
+    current, revision = situation.current, situation.revision
+    if current is None or revision is None or revision == current.revision:
+        return None
+    return Due("SourceChanged", "the source holds a new revision")
+
+
+def rejected(situation: Situation) -> Due | None:
+    """Due when the registry refused the version in use since it last accepted it."""
+    current = situation.current
+    if current is None or current.rejected_at is None:
+        return None
+    return Due("Rejected", f"the registry refuses the version in use since {current.rejected_at:%Y-%m-%d %H:%M:%SZ}")
+
+
+def renewal_point_reached(situation: Situation) -> Due | None:
+    """Due at the renewal point. Not for ``read``: only a person can help there, and `source_changed` sees it."""
+    if situation.current is None or situation.strategy is Strategy.READ:
+        return None
+    point = renewal_point(situation.current, situation.rule)
+    if point is None or situation.now < point:
+        return None
+    return Due("RenewalPointReached", f"expires at {situation.current.expiry.at:%Y-%m-%d %H:%M:%SZ}")
+
+
+def max_age_reached(situation: Situation) -> Due | None:
+    """Due at the configured age. Not for ``read``, as above."""
+    if situation.current is None or situation.strategy is Strategy.READ:
+        return None
+    point = age_point(situation.current, situation.rule)
+    if point is None or situation.now < point:
+        return None
+    return Due("MaxAgeReached", f"issued at {situation.current.issued_at:%Y-%m-%d %H:%M:%SZ}")
+
+
+def source_unwatched(situation: Situation) -> Due | None:
+    """Due every 5 minutes for a source that cannot tell its revision: the only way to see a change is to read it."""
+    if situation.strategy is not Strategy.READ or not situation.is_unwatched:
+        return None
+    if situation.looked_at is not None and situation.now < situation.looked_at + UNWATCHED_RECHECK:
+        return None
+    return Due("SourceUnwatched", "the source cannot tell its revision, so it is read again")
+
+
+CHAIN: tuple[Check, ...] = (
+    never_issued,
+    manually_triggered,
+    source_changed,
+    rejected,
+    renewal_point_reached,
+    max_age_reached,
+    source_unwatched,
+)
+"""The specification of "due", in the order in which reasons are named."""
+
+REASONS = (
+    "NeverIssued",
+    "ManuallyTriggered",
+    "SourceChanged",
+    "Rejected",
+    "RenewalPointReached",
+    "MaxAgeReached",
+    "SourceUnwatched",
+)
+"""Every reason the chain can give: the closed set of the metric label ``trigger``."""
+
+
+def first_due(situation: Situation) -> Due | None:
+    """Return why a rotation is due now, or None."""
+    return next((due for check in CHAIN if (due := check(situation)) is not None), None)
+
+
+def next_due_at(situation: Situation) -> datetime | None:
+    """Return the earliest instant at which `first_due` will answer without anything else happening; None for never."""
+    if first_due(situation) is not None:
+        return situation.now
+    current = situation.current
+    if current is None:
+        return None
+    if situation.strategy is Strategy.READ:
+        if not situation.is_unwatched or situation.looked_at is None:
+            return None
+        return situation.looked_at + UNWATCHED_RECHECK
+    points = (renewal_point(current, situation.rule), age_point(current, situation.rule))
+    return min((point for point in points if point is not None), default=None)

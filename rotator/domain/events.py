@@ -1,0 +1,200 @@
+"""What happened, as frozen values. Hooks turn them into metrics and log lines; the engine knows neither."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from rotator.domain.model import Expiry
+from rotator.domain.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RotationStarted:
+    """A rotation was journalled and begins, or is resumed after a restart."""
+
+    rotation: str
+    credential: str
+    reason: str
+    message: str
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """One step of a rotation ended well.
+
+    Args:
+        rotation: The rotation's id.
+        credential: The credential's name.
+        step: ``issue``, ``verify``, ``deliver``, ``promote`` or ``retire``.
+        seconds: Duration.
+        message: What it came to, in a sentence.
+    """
+
+    rotation: str
+    credential: str
+    step: str
+    seconds: float
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RotationFinished:
+    """A rotation ended or paused.
+
+    Args:
+        rotation: The rotation's id.
+        credential: The credential's name.
+        reason: The reason it was due.
+        outcome: ``succeeded``, ``unchanged``, ``partial`` (some placements still wait), ``failed``, ``abandoned``.
+        step: The step it ended in.
+        error: ``code`` of the error; empty when there was none.
+        message: What it came to, in a sentence.
+        seconds: Duration of this run.
+    """
+
+    rotation: str
+    credential: str
+    reason: str
+    outcome: str
+    step: str
+    error: str
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFinished:
+    """One placement was written, or could not be.
+
+    Args:
+        target: The target's name.
+        kind: The target's kind.
+        placement: The spot inside it.
+        credential: The credential this delivery was for.
+        generation: The generation that was to be placed.
+        error: ``code`` of the error; empty when it was confirmed.
+        message: Why it failed; empty when it was confirmed.
+        changed: Whether the placement had to be written.
+        seconds: Duration of the write and its read-back.
+    """
+
+    target: str
+    kind: str
+    placement: str
+    credential: str
+    generation: int
+    error: str
+    message: str
+    changed: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class VersionProbed:
+    """The current version was shown to the registry between rotations."""
+
+    credential: str
+    generation: int
+    verdict: Verdict
+    message: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPromoted:
+    """A version became current."""
+
+    credential: str
+    generation: int
+    issued_at: datetime
+    expiry: Expiry
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStepped:
+    """The wall clock moved against the monotonic one.
+
+    Args:
+        seconds: How far; negative when it went back.
+    """
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFailed:
+    """The state could not be read or written."""
+
+    operation: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFailed:
+    """A target could not say which placements it has."""
+
+    target: str
+    kind: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmMissed:
+    """The alarm clock dropped a call; the reconciliation pass makes up for it.
+
+    Args:
+        reason: ``late`` or ``busy``.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFailed:
+    """A source could not be asked for its revision."""
+
+    credential: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """Something broke that nobody foresaw: a defect. The daemon goes on.
+
+    Args:
+        where: What was being done.
+        error: The exception, for a traceback without local variables.
+    """
+
+    where: str
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReloaded:
+    """The configuration was read again; ``error`` is empty when it was taken over."""
+
+    error: str
+    at: datetime
+
+
+Event = (
+    RotationStarted
+    | StepFinished
+    | RotationFinished
+    | DeliveryFinished
+    | VersionProbed
+    | VersionPromoted
+    | ClockStepped
+    | StoreFailed
+    | TargetFailed
+    | AlarmMissed
+    | SourceFailed
+    | Crashed
+    | ConfigReloaded
+)

@@ -1,0 +1,215 @@
+"""The values everything else talks about. Words as in the README's glossary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rotator.secret import Secret
+
+
+class Strategy(StrEnum):
+    """How a vendor lets a credential be replaced."""
+
+    EPHEMERAL = "ephemeral"
+    """Mint as many as wanted; each dies by itself (ECR)."""
+    CREATE_RETIRE = "create_retire"
+    """Create a new one beside the old, retire the old afterwards."""
+    TWO_SLOT = "two_slot"
+    """Two slots at the vendor; the one not in use is regenerated."""
+    OVERWRITE = "overwrite"
+    """One slot; the old value dies at once."""
+    READ = "read"
+    """A person changes it at the source; the daemon watches and reacts."""
+
+
+class Stage(StrEnum):
+    """Where a version stands in its life."""
+
+    PENDING = "pending"
+    CURRENT = "current"
+    PREVIOUS = "previous"
+    RETIRED = "retired"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a registry is shown: a user name and its secret.
+
+    The user name is kept to the letter: ``AWS``, ``_json_key`` and the null GUID mean something to their registries.
+    """
+
+    username: str
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """When a version stops working: known, never, or unknown. Never a guess.
+
+    Args:
+        at: The instant, aware UTC; None when it never expires or when nobody told us.
+        never: True only when the vendor said so.
+    """
+
+    at: datetime | None = None
+    never: bool = False
+
+    def is_past(self, now: datetime) -> bool:
+        """Return whether the instant is known and has come."""
+        return self.at is not None and self.at <= now
+
+    def left(self, now: datetime) -> timedelta | None:
+        """Return the time left, negative when past; None when it never expires or is unknown."""
+        return None if self.at is None else self.at - now
+
+
+UNKNOWN = Expiry()
+NEVER = Expiry(never=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What a provider hands over: a login and what the vendor said about it.
+
+    Args:
+        login: The login. Secret.
+        issued_at: When the vendor issued it, aware UTC.
+        expiry: When it stops working, as far as the vendor tells.
+        revision: The source's own version of it (a KV v2 version number, a file's digest); None without a source.
+        notes: Facts about it that are not secret, for status and lint (``{"scopes": "read:packages"}``).
+    """
+
+    login: Login
+    issued_at: datetime
+    expiry: Expiry = UNKNOWN
+    revision: str | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One issued value of a credential, as the store knows it. The secret itself is fetched separately.
+
+    Args:
+        credential: The credential's name.
+        generation: Grows by one with each version of this credential, never reused.
+        stage: Where it stands.
+        fingerprint: Keyed fingerprint of the secret.
+        username: The login's user name; not secret.
+        issued_at: When the vendor issued it.
+        expiry: When it stops working.
+        revision: The source's version it was read from, if any.
+        verified_at: When the registry last accepted it; None when it never did.
+        rejected_at: When the registry last refused it; None when it did not since it was last verified.
+    """
+
+    credential: str
+    generation: int
+    stage: Stage
+    fingerprint: str
+    username: str
+    issued_at: datetime
+    expiry: Expiry = UNKNOWN
+    revision: str | None = None
+    verified_at: datetime | None = None
+    rejected_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One credential as a placement must hold it.
+
+    Args:
+        credential: The credential's name.
+        registry: The registry's host, ``host[:port]``, docker.io for Docker Hub; may carry a path for podman keys.
+        login: The login. Secret.
+        generation: Generation of the version.
+        fingerprint: Keyed fingerprint of the secret; safe to write beside it.
+    """
+
+    credential: str
+    registry: str
+    login: Login
+    generation: int
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a placement was read to hold.
+
+    Args:
+        logins: Credential name to the login found under its key; a name is absent when nothing was found.
+        changed: Whether a write was needed; False when the placement already held it all.
+    """
+
+    logins: Mapping[str, Login]
+    changed: bool = True
+
+
+class DeliveryState(StrEnum):
+    """State of one version's way into one placement."""
+
+    INTENDED = "intended"
+    """Journalled; the write may or may not have happened."""
+    CONFIRMED = "confirmed"
+    """Written, read back and found equal."""
+    FAILED = "failed"
+    """Refused, or read back and found different. Tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One credential's latest way into one placement.
+
+    Args:
+        target: The target's name.
+        placement: The spot inside the target, in the target's own words (``namespace/secret``, a path).
+        credential: The credential's name.
+        generation: The generation that was last tried there.
+        state: How that went.
+        at: When it went that way.
+        error: ``code`` of the error; empty when there was none.
+        message: Why it failed, for people; no secret.
+        attempts: Tries of this generation at this placement so far.
+        confirmed_generation: The newest generation that was confirmed there; 0 for none.
+    """
+
+    target: str
+    placement: str
+    credential: str
+    generation: int
+    state: DeliveryState
+    at: datetime
+    error: str = ""
+    message: str = ""
+    attempts: int = 1
+    confirmed_generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is remembered of a credential besides its versions.
+
+    Args:
+        name: The credential's name.
+        generation: The highest generation ever given out; only grows.
+        failures: Attempts that failed since the last that succeeded.
+        next_attempt_at: Not before this instant, after a failure; None when nothing holds it back.
+        last_success_at: When a version was last obtained, verified and confirmed by all required targets.
+        looked_at: When the source was last read in full.
+    """
+
+    name: str
+    generation: int = 0
+    failures: int = 0
+    next_attempt_at: datetime | None = None
+    last_success_at: datetime | None = None
+    looked_at: datetime | None = None

@@ -1,0 +1,103 @@
+"""When: renewal points and pauses between tries. Pure arithmetic on instants and durations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rotator.domain.model import Version
+
+SHORT_LIFETIME = timedelta(days=10)
+JITTER = 0.1
+FIRST_PAUSE = timedelta(seconds=10)
+SHORTEST_PAUSE = timedelta(seconds=1)
+LONGEST_PAUSE = timedelta(minutes=5)
+TRIES_THAT_FIT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalRule:
+    """When one credential is renewed.
+
+    Args:
+        outage_budget: How long before the expiry a rotation starts at the latest, > 0.
+        renew_before: Start this long before the expiry; None for the rule by lifetime.
+        max_age: Start at this age whatever the expiry; None for no such rule.
+    """
+
+    outage_budget: timedelta = timedelta(minutes=30)
+    renew_before: timedelta | None = None
+    max_age: timedelta | None = None
+
+
+def renewal_point(version: Version, rule: RenewalRule) -> datetime | None:
+    """Return when ``version`` is to be replaced because it will expire.
+
+    A lifetime under 10 days: at half of it, moved by up to 10 % of that half, earlier or later; a longer one: at two
+    thirds. Never later than the expiry minus the outage budget, or half the lifetime where that is shorter.
+
+    The jitter is derived from the version's fingerprint, so that the instant is the same after a restart and differs
+    between credentials; it is cut to the second, so that a stored and a computed instant never disagree.
+
+    Returns:
+        Aware UTC; None when the expiry is unknown or never.
+    """
+    if version.expiry.at is None:
+        return None
+    lifetime = version.expiry.at - version.issued_at
+    if rule.renew_before is not None:
+        point = version.expiry.at - rule.renew_before
+    elif lifetime < SHORT_LIFETIME:
+        point = version.issued_at + lifetime / 2 * (1 + JITTER * (2 * spread(version.fingerprint) - 1))
+    else:
+        point = version.issued_at + lifetime * 2 / 3
+    latest = version.expiry.at - min(rule.outage_budget, lifetime / 2 * (1 - JITTER))
+    return max(min(point, latest), version.issued_at).replace(microsecond=0)
+
+
+def age_point(version: Version, rule: RenewalRule) -> datetime | None:
+    """Return when ``version`` reaches the configured age; None when there is no such rule."""
+    return None if rule.max_age is None else (version.issued_at + rule.max_age).replace(microsecond=0)
+
+
+def spread(fingerprint: str) -> float:
+    """Return a number in [0, 1) that is fixed for a fingerprint and evenly spread over many."""
+    return int(fingerprint[:8], 16) / 2**32 if fingerprint else 0.5
+
+
+def retry_pause(
+    failures: int, *, remaining: timedelta | None, jitter: float, asked: timedelta | None = None
+) -> timedelta:
+    """Return how long to wait after the latest of ``failures`` failures in a row.
+
+    Exponential from 10 s with full jitter, capped at the smaller of 5 minutes and an eighth of the life that is left,
+    so that at least eight more tries always fit. A peer's wish is honoured as far as the remaining life allows.
+
+    Args:
+        failures: 1 after the first failure.
+        remaining: Time until the current version expires; None when that is unknown, never, or there is none.
+        jitter: A draw from [0, 1).
+        asked: What the peer asked for (``Retry-After``); None when it did not.
+
+    Returns:
+        A duration of at least 1 second and at most 5 minutes, or ``asked`` where that is longer and fits.
+
+    Raises:
+        ValueError: ``failures`` is below 1.
+    """
+    if failures < 1:
+        raise ValueError("a pause follows at least one failure")
+    cap = LONGEST_PAUSE
+    if remaining is not None and remaining > timedelta():
+        cap = max(min(cap, remaining / TRIES_THAT_FIT), SHORTEST_PAUSE)
+    exponential = min(cap, FIRST_PAUSE * int(2 ** min(failures - 1, 16)))
+    pause = max(exponential * jitter, SHORTEST_PAUSE)
+    if asked is None:
+        return pause
+    fits = asked if remaining is None or remaining <= timedelta() else max(remaining / 2, SHORTEST_PAUSE)
+    return max(pause, min(asked, fits))
+
+
+def delivery_pause(attempts: int, longest: timedelta) -> timedelta:
+    """Return how long to wait before a placement is tried again, after ``attempts`` tries: 5 s doubled, capped."""
+    return min(longest, timedelta(seconds=5) * int(2 ** min(max(attempts - 1, 0), 12)))

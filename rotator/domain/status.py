@@ -1,0 +1,115 @@
+"""How things stand: the values that status pages, the CLI and metrics are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from rotator.domain.model import Delivery, Record, Version
+from rotator.domain.rotation import Rotation
+
+
+class Health(StrEnum):
+    """One word for a credential, worst first. Says nothing that was not confirmed."""
+
+    EXPIRED = "expired"
+    """What is in use no longer works: its expiry has come."""
+    REJECTED = "rejected"
+    """The registry refuses what is in use."""
+    FAILING = "failing"
+    """The last attempt failed; what is in use still works as far as is known."""
+    MISSING = "missing"
+    """No version was ever in use."""
+    PARTIAL = "partial"
+    """In use, but some required placement has not confirmed it."""
+    OK = "ok"
+    """In use, verified, and confirmed by every required placement."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """How far the version in use has come at one target.
+
+    Args:
+        target: The target's name.
+        kind: Its kind.
+        required: Whether a rotation waits for it.
+        confirmed: Placements that confirmed the version in use.
+        placements: Placements known.
+        behind: Deliveries that have not confirmed it, at most 20, oldest generation first.
+        expires_at: The earliest known expiry among the versions that its placements hold; None when none is known.
+        confirmed_at: The latest confirmation; None when there was none.
+        error: Why its placements could not be listed; empty when they could.
+    """
+
+    target: str
+    kind: str
+    required: bool
+    confirmed: int
+    placements: int
+    behind: tuple[Delivery, ...]
+    expires_at: datetime | None
+    confirmed_at: datetime | None
+    error: str = ""
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether every placement is known and confirmed."""
+        return not self.error and self.confirmed == self.placements
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialStatus:
+    """How one credential stands.
+
+    Args:
+        name: Its name.
+        provider: Its provider's name.
+        registry: Its registry's host.
+        strategy: How it is replaced.
+        health: One word.
+        message: One sentence that says why.
+        record: Failures, next attempt, last success.
+        current: The version in use; None when there never was one.
+        pending: The version on its way; None when there is none.
+        renewal_at: When it is planned to be replaced; None when nothing is planned.
+        running: The rotation that runs now, or waits for stragglers; None when none does.
+        last: The rotation that ended last; None when none did.
+        targets: One entry per target, in configuration order.
+    """
+
+    name: str
+    provider: str
+    registry: str
+    strategy: str
+    health: Health
+    message: str
+    record: Record
+    current: Version | None
+    pending: Version | None
+    renewal_at: datetime | None
+    running: Rotation | None
+    last: Rotation | None
+    targets: tuple[TargetStatus, ...]
+
+
+def health_of(
+    current: Version | None, record: Record, targets: tuple[TargetStatus, ...], now: datetime
+) -> tuple[Health, str]:
+    """Return the one word for a credential and the sentence that explains it."""
+    if current is None:
+        failed = f" after {record.failures} failed attempts" if record.failures else ""
+        return Health.MISSING, f"no version is in use yet{failed}"
+    if current.expiry.is_past(now):
+        return Health.EXPIRED, f"expired at {current.expiry.at:%Y-%m-%d %H:%M:%SZ}"
+    if current.rejected_at is not None:
+        return Health.REJECTED, f"the registry refuses it since {current.rejected_at:%Y-%m-%d %H:%M:%SZ}"
+    if record.failures:
+        return Health.FAILING, f"{record.failures} attempts in a row failed; generation {current.generation} serves"
+    behind = [one for one in targets if one.required and not one.in_sync]
+    if behind:
+        missing = sum(one.placements - one.confirmed for one in behind)
+        names = ", ".join(one.target for one in behind)
+        return Health.PARTIAL, f"{missing or 'unknown'} placements of {names} have not confirmed it"
+    return Health.OK, "in use, and confirmed by every required placement"

@@ -1,0 +1,256 @@
+"""The seams: what the engine asks of the world, and what each answer promises.
+
+Whoever implements one of these lets only `rotator.errors` out: `TemporaryError` when trying again may help,
+`PermanentError` when a person must act. No message holds a secret. Every call ends within its own deadline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from datetime import datetime
+
+    from rotator.domain.events import Event
+    from rotator.domain.model import Delivery, Entry, Expiry, Held, Issued, Login, Record, Strategy, Version
+    from rotator.domain.rotation import Rotation
+    from rotator.domain.verdict import Finding, Verification
+    from rotator.secret import Secret
+
+
+class Clock(Protocol):
+    """Time, so that tests can hold it."""
+
+    def now(self) -> datetime:
+        """Return the wall-clock time, aware, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; cancelling interrupts at once."""
+        ...
+
+
+class Reading(Protocol):
+    """One value read from a source."""
+
+    @property
+    def secret(self) -> Secret:
+        """The value. Secret."""
+        ...
+
+    @property
+    def revision(self) -> str:
+        """The source's version of the value; changes whenever the value does."""
+        ...
+
+    @property
+    def expiry(self) -> Expiry:
+        """When the value stops working, where the source was told; else unknown."""
+        ...
+
+
+class Source(Protocol):
+    """A place where secrets are read. Reading never changes anything and may be repeated."""
+
+    async def read(self, location: str) -> Reading:
+        """Return the value at ``location``.
+
+        Raises:
+            NotFoundError: Nothing is there. Never taken as "delete".
+            PermissionDeniedError: We may not read it.
+            AuthenticationError: The source does not know us, after one fresh login.
+            UnavailableError: It did not answer usefully (sealed, 5xx, time-out, TLS).
+        """
+        ...
+
+    async def revision(self, location: str) -> str | None:
+        """Return the current revision without reading the value; None when the source cannot tell cheaply."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections. Safe to repeat."""
+        ...
+
+
+class Provider(Protocol):
+    """Knows one vendor, for one configured credential."""
+
+    @property
+    def strategy(self) -> Strategy:
+        """How this credential is replaced."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """A stable text: credentials with equal identities can share one issued value. Not secret."""
+        ...
+
+    async def issue(self) -> Issued:
+        """Return a fresh login. For ``read`` strategies: read it from the source again.
+
+        Raises:
+            NotFoundError, PermissionDeniedError, AuthenticationError, UnavailableError, RateLimitedError: as for a
+                source; ShapeError: what came back cannot be a secret of this vendor.
+        """
+        ...
+
+    async def revision(self) -> str | None:
+        """Return the source's revision of the login, cheaply; None when there is no source or it cannot tell."""
+        ...
+
+    async def inspect(self, login: Login) -> Expiry:
+        """Ask the vendor when ``login`` expires. Unknown when the vendor does not tell; never raises for that."""
+        ...
+
+    async def probe(self, login: Login) -> Finding:
+        """Ask the vendor whether ``login`` is accepted at all, at no cost to its quota. Never raises for a refusal."""
+        ...
+
+
+class Verifier(Protocol):
+    """Proves a login against the registry."""
+
+    async def verify(self, provider: Provider, login: Login, images: Sequence[str]) -> Verification:
+        """Return the vendor's auth probe and a manifest HEAD per image. Never raises for a refusal."""
+        ...
+
+
+class Target(Protocol):
+    """A place that must hold credentials. Expands to placements."""
+
+    @property
+    def name(self) -> str:
+        """The target's name in the configuration."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """The table's word for it (``kubernetes``)."""
+        ...
+
+    async def placements(self) -> Sequence[str]:
+        """Return every spot that must hold the credentials now, each named in this target's own words.
+
+        Raises:
+            UnavailableError, PermissionDeniedError: The target could not be asked; what is known stays.
+        """
+        ...
+
+    async def apply(self, placement: str, entries: Sequence[Entry]) -> Held:
+        """Make ``placement`` hold exactly ``entries`` beside whatever else is there, and read it back.
+
+        Idempotent. All entries are written in one step: a reader sees all old or all new. Entries of other owners
+        stay. ``entries`` is the same object for every placement of one delivery, so rendering may be remembered.
+
+        Raises:
+            ConflictError: Somebody else owns or keeps changing it. PermissionDeniedError, NotFoundError (the
+            placement is gone), UnavailableError, RateLimitedError, UnsupportedError (it cannot hold this: names why).
+        """
+        ...
+
+    async def read(self, placement: str, entries: Sequence[Entry]) -> Held:
+        """Return what ``placement`` holds under the keys of ``entries``. Changes nothing."""
+        ...
+
+    def watch(self) -> AsyncIterator[None]:
+        """Yield whenever the set of placements may have changed; never ends by itself, survives outages.
+
+        A target that cannot tell never yields; the periodic resync covers it.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections. Safe to repeat."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one transaction writes: all of it or nothing.
+
+    Args:
+        records: Replaced by name.
+        versions: Replaced by credential and generation. A retired or abandoned one loses its sealed secret.
+        secrets: Secret of a version by (credential, generation); sealed before it is written. Secret.
+        rotations: Replaced by id.
+        deliveries: Replaced by target, placement and credential.
+        removed: Deliveries to forget, by (target, placement, credential).
+    """
+
+    records: Sequence[Record] = ()
+    versions: Sequence[Version] = ()
+    secrets: Mapping[tuple[str, int], Secret] = field(default_factory=dict)
+    rotations: Sequence[Rotation] = ()
+    deliveries: Sequence[Delivery] = ()
+    removed: Sequence[tuple[str, str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that is live in the store: read once, at the start.
+
+    Args:
+        records: Every credential ever seen.
+        versions: Pending, current and previous ones.
+        rotations: Running and delivering ones, and the newest of each credential; oldest first.
+        deliveries: All.
+    """
+
+    records: Sequence[Record]
+    versions: Sequence[Version]
+    rotations: Sequence[Rotation]
+    deliveries: Sequence[Delivery]
+
+
+class Store(Protocol):
+    """The daemon's memory. Every method raises StoreError when the database does not serve."""
+
+    async def load(self) -> Snapshot:
+        """Return all that is live."""
+        ...
+
+    async def commit(self, changes: Changes) -> None:
+        """Write ``changes`` in one transaction; durable when it returns. Repeating it changes nothing more."""
+        ...
+
+    async def secret(self, credential: str, generation: int) -> Secret:
+        """Return the secret of a version. Secret.
+
+        Raises:
+            NotFoundError: It was retired or never was. PermanentError: It does not open under our key.
+        """
+        ...
+
+    async def versions(self, credential: str) -> Sequence[Version]:
+        """Return every version of ``credential``, newest first, at most 100."""
+        ...
+
+    async def rotation(self, rotation_id: str) -> Rotation:
+        """Return one rotation.
+
+        Raises:
+            NotFoundError: It never was, or is not kept any more.
+        """
+        ...
+
+    async def rotations(self, credential: str | None, limit: int) -> Sequence[Rotation]:
+        """Return the newest rotations, newest first; of all credentials when ``credential`` is None."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the database. Safe to repeat."""
+        ...
+
+
+class Hook(Protocol):
+    """Listens to what happened: metrics, logs. Must not block; what it raises is logged and dropped."""
+
+    def __call__(self, event: Event) -> None:
+        """Take note of ``event``."""
+        ...

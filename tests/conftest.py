@@ -1,0 +1,32 @@
+"""What all tests share: a clock that is moved by hand, and the rule about missing real servers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from rotator.sandbox.clock import ManualClock
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Return a clock that stands still until the test moves it."""
+    return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """Return what finds a real server's program: its path, or a skip; a failure where all services are required."""
+
+    def find(name: str) -> str:
+        path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+        if path is None and os.environ.get("ROTATOR_REQUIRE_SERVICES") == "1":
+            pytest.fail(f"{name} is not installed; `make packages` installs it")
+        if path is None:
+            pytest.skip(f"{name} is not installed; `make packages` installs it")
+        return path
+
+    return find
