@@ -1,0 +1,55 @@
+"""What every credential's configuration has in common. Each provider adds its own options beside its code."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from rotator.config.duration import Duration
+from rotator.domain.reference import parse, registry_host
+
+
+def _host(value: str) -> str:
+    return registry_host(value)
+
+
+def _image(value: str) -> str:
+    return str(parse(value))
+
+
+class CredentialConfig(BaseModel):
+    """One login to keep fresh."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    lifetime: ClassVar[timedelta | None] = None
+    """How long one version lives where the vendor fixes it; None where it differs or nobody knows."""
+
+    provider: str
+    """Who issues it; selects the options that follow."""
+
+    registry: Annotated[str, AfterValidator(_host)]
+    """Host of the registry, ``host[:port]``, without a scheme. ``docker.io`` for Docker Hub."""
+
+    images: tuple[Annotated[str, AfterValidator(_image)], ...] = ()
+    """Images that are pulled with it. Each new version must pull them before it is delivered. Empty: only the login
+    itself is proved, which on some registries says little."""
+
+    deliver_to: tuple[str, ...] = ()
+    """Names of the targets that must hold it."""
+
+    renew_before: Duration | None = None
+    """Rotate this long before the expiry. None: half of a lifetime under 10 days (10 % jitter), two thirds of a
+    longer one."""
+
+    outage_budget: Duration = timedelta(minutes=30)
+    """How long the source may be down without a target being left with an expired version: rotation never starts
+    later than the expiry minus this (or half the lifetime, where that is shorter)."""
+
+    max_age: Duration | None = None
+    """Rotate at this age even when it does not expire or nobody knows. None: no such rule."""
+
+    probe_interval: Duration = timedelta(minutes=15)
+    """How often the current version is shown to the registry between rotations."""

@@ -1,0 +1,63 @@
+"""What the cross-checks look at: the sections that are valid by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+from rotator.config.credential import CredentialConfig
+from rotator.config.mistake import KeyPath
+from rotator.config.root import AdminConfig, MetricsConfig, RegistryConfig, StoreConfig
+from rotator.config.target import TargetConfig
+from rotator.config.vault import VaultConfig
+
+Finding = tuple[KeyPath, str]
+"""Where a rule is broken, and the sentence about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The valid parts of a configuration that may be wrong elsewhere. None: that section is not valid by itself.
+
+    Args:
+        target_names: Every target that was written, also those that are not valid.
+        has_vault: Whether a ``vault`` section was written, valid or not.
+    """
+
+    store: StoreConfig | None = None
+    admin: AdminConfig | None = None
+    metrics: MetricsConfig | None = None
+    vault: VaultConfig | None = None
+    has_vault: bool = False
+    registries: Mapping[str, RegistryConfig] = field(default_factory=dict)
+    credentials: Mapping[str, CredentialConfig] = field(default_factory=dict)
+    targets: Mapping[str, TargetConfig] = field(default_factory=dict)
+    target_names: frozenset[str] = frozenset()
+
+    def models(self) -> Iterator[tuple[KeyPath, BaseModel]]:
+        """Yield every part with the path it stands at."""
+        single = {"store": self.store, "admin": self.admin, "metrics": self.metrics, "vault": self.vault}
+        for name, model in single.items():
+            if model is not None:
+                yield (name,), model
+        many = {"registries": self.registries, "credentials": self.credentials, "targets": self.targets}
+        for section, entries in many.items():
+            for name, entry in entries.items():
+                yield (section, name), entry
+
+
+def walk(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
+    """Yield ``value`` and everything inside it, each with its path; a model before its fields."""
+    yield path, value
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        for name, inner in value:
+            yield from walk(inner, (*path, fields[name].alias or name))
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from walk(inner, (*path, key))
+    elif isinstance(value, (tuple, list)):
+        for index, inner in enumerate(value):
+            yield from walk(inner, (*path, index))

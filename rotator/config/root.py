@@ -1,0 +1,129 @@
+"""The whole configuration: the sections that are not credentials or targets, and the model that joins all."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny
+
+from rotator.config.credential import CredentialConfig
+from rotator.config.duration import Duration
+from rotator.config.target import TargetConfig
+from rotator.config.vault import VaultConfig
+
+NAME = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
+Name = Annotated[str, Field(pattern=NAME)]
+
+
+def _listen(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004
+        raise ValueError("write host:port, such as 127.0.0.1:9180")
+    return value
+
+
+Listen = Annotated[str, AfterValidator(_listen)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class StoreConfig(_Section):
+    """Where the daemon keeps its state."""
+
+    url: str = "sqlite:////var/lib/rotator/rotator.db"
+    """``sqlite:////absolute/path`` or ``postgresql://user@host/database`` (password by libpq's own means)."""
+
+    seal_key_file: str | None = None
+    """File with the 32-byte key (base64) that seals secrets in the state. None: ``<database>.key`` beside an SQLite
+    file, made with mode 0600 on the first run. Required for PostgreSQL."""
+
+
+class AdminConfig(_Section):
+    """How people and scripts reach the running daemon."""
+
+    socket: str = "/run/rotator/admin.sock"
+    """UNIX socket, mode 0600; only root and the daemon's own user are let in."""
+
+    allow_uids: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Further user ids that may use the socket (the socket's mode is then 0666 and the kernel's word decides)."""
+
+    listen: Listen | None = None
+    """``host:port`` for the admin API over TCP. None: not offered. Needs ``tokens_file``."""
+
+    tokens_file: str | None = None
+    """File, mode 0600, with one bearer token per line, for TCP."""
+
+
+class MetricsConfig(_Section):
+    """What Prometheus scrapes: ``/metrics``, ``/healthz`` and ``/readyz``, without a login and without secrets."""
+
+    listen: Listen | None = "127.0.0.1:9180"
+    """``host:port``. None: not offered."""
+
+    max_series: Annotated[int, Field(ge=10)] = 3000
+    """How many series per target may exist; above it the failing ones are kept and the rest is counted."""
+
+
+class LogConfig(_Section):
+    """What the daemon says on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Of the daemon itself; other libraries never say less than warnings, since some print secrets below that."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    """``json`` one object a line, ``console`` for people; ``auto`` decides by whether a terminal is there."""
+
+
+class RegistryConfig(_Section):
+    """How to reach one registry."""
+
+    ca_file: str | None = None
+    """PEM file of the only authorities trusted for it. None: the system's."""
+
+    insecure: bool = False
+    """True allows plain HTTP and an unverified certificate, for this registry only."""
+
+    proxy: str | None = None
+    """Proxy URL. None: a direct connection, whatever the environment says."""
+
+    realm_hosts: tuple[str, ...] = ()
+    """Hosts of token servers that this registry may send us to with its credential, besides itself."""
+
+
+class EngineConfig(_Section):
+    """How much the daemon does at once, and how often it looks."""
+
+    max_rotations: Annotated[int, Field(ge=1, le=256)] = 16
+    """Rotations that run at the same time."""
+
+    max_deliveries: Annotated[int, Field(ge=1, le=1024)] = 64
+    """Placements that are written at the same time, over all targets."""
+
+    reconcile_interval: Duration = timedelta(seconds=60)
+    """How often everything overdue is looked for, whatever the alarm clock did."""
+
+    resync_interval: Duration = timedelta(minutes=5)
+    """How often targets are asked again which placements they have."""
+
+    delivery_retry: Duration = timedelta(minutes=5)
+    """Longest pause between two tries at a placement that fails."""
+
+
+class Config(_Section):
+    """One configuration, valid as a whole."""
+
+    version: Literal[1] = 1
+    """Version of this format."""
+
+    store: StoreConfig = StoreConfig()
+    admin: AdminConfig = AdminConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    log: LogConfig = LogConfig()
+    engine: EngineConfig = EngineConfig()
+    vault: VaultConfig | None = None
+    registries: dict[str, RegistryConfig] = {}
+    credentials: dict[Name, SerializeAsAny[CredentialConfig]] = {}
+    targets: dict[Name, SerializeAsAny[TargetConfig]] = {}

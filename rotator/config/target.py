@@ -1,0 +1,23 @@
+"""What every target's configuration has in common. Each target adds its own options beside its code."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TargetConfig(BaseModel):
+    """A place that must hold credentials."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    type: str
+    """Which kind of target this is; selects the options that follow."""
+
+    required: bool = True
+    """Whether a rotation counts as done only when this target confirmed. False: failures are shown and retried, but
+    the old version is retired without waiting for this target."""
+
+    concurrency: Annotated[int, Field(ge=1, le=512)] = 32
+    """How many placements of this target are written at once."""
