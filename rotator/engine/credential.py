@@ -1,0 +1,58 @@
+"""A configured credential, wired to its provider and its targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rotator.config.credential import CredentialConfig
+from rotator.domain.schedule import RenewalRule
+from rotator.ports import Provider, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One login to keep fresh, with everything the engine needs to do so.
+
+    Args:
+        name: Its name in the configuration.
+        config: Its options.
+        provider: Issues and probes it.
+        targets: Must hold it.
+    """
+
+    name: str
+    config: CredentialConfig
+    provider: Provider
+    targets: tuple[DeliveryTarget, ...] = ()
+
+    @property
+    def rule(self) -> RenewalRule:
+        """When it is renewed."""
+        return RenewalRule(self.config.outage_budget, self.config.renew_before, self.config.max_age)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryTarget:
+    """A configured target, with the names of the credentials that it must hold.
+
+    Args:
+        port: The target itself.
+        credentials: Name to registry host of every credential delivered there, in configuration order.
+        required: Whether a rotation waits for it.
+        concurrency: Placements written at once.
+    """
+
+    port: Target
+    credentials: Mapping[str, str]
+    required: bool = True
+    concurrency: int = 32
+
+    @property
+    def name(self) -> str:
+        """The target's name."""
+        return self.port.name
+
+    def __hash__(self) -> int:
+        """Return a hash by name; names are unique."""
+        return hash(self.port.name)

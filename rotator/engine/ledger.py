@@ -1,0 +1,162 @@
+"""The ledger: what the store holds, in memory, so that deciding costs no query.
+
+There is one daemon per state, so the memory is the truth as long as it is written first: every change goes to the
+store, and only when that was durable into the memory.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from rotator.domain.model import Delivery, Login, Record, Stage, Version
+from rotator.domain.rotation import ENDED, Rotation
+from rotator.ports import Changes, Store
+
+
+class Ledger:
+    """Reads from memory, writes through to the store.
+
+    Args:
+        store: Where everything is kept.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._records: dict[str, Record] = {}
+        self._versions: dict[str, dict[int, Version]] = defaultdict(dict)
+        self._rotations: dict[str, Rotation] = {}
+        self._last: dict[str, Rotation] = {}
+        self._deliveries: dict[str, dict[str, dict[str, Delivery]]] = defaultdict(lambda: defaultdict(dict))
+
+    async def load(self) -> None:
+        """Read all that is live from the store. Call once, before anything else."""
+        snapshot = await self._store.load()
+        self._remember(Changes(snapshot.records, snapshot.versions, {}, snapshot.rotations, snapshot.deliveries))
+
+    async def commit(self, changes: Changes) -> None:
+        """Write ``changes`` durably, then remember them.
+
+        Raises:
+            StoreError: They could not be written; nothing changed, in memory neither.
+        """
+        await self._store.commit(changes)
+        self._remember(changes)
+
+    def record(self, credential: str) -> Record:
+        """Return what is remembered of ``credential``; a blank record when it was never seen."""
+        return self._records.get(credential) or Record(credential)
+
+    def version(self, credential: str, stage: Stage) -> Version | None:
+        """Return the newest version of ``credential`` in ``stage``. Abandoned ones are known since the start only."""
+        versions = (version for version in self._versions[credential].values() if version.stage is stage)
+        return max(versions, key=lambda version: version.generation, default=None)
+
+    def current(self, credential: str) -> Version | None:
+        """Return the version in use."""
+        return self.version(credential, Stage.CURRENT)
+
+    def pending(self, credential: str) -> Version | None:
+        """Return the version on its way into use."""
+        return self.version(credential, Stage.PENDING)
+
+    def open_rotation(self, credential: str) -> Rotation | None:
+        """Return the rotation of ``credential`` that has not ended."""
+        return self._rotations.get(credential)
+
+    def open_rotations(self) -> Sequence[Rotation]:
+        """Return every rotation that has not ended."""
+        return list(self._rotations.values())
+
+    def last_rotation(self, credential: str) -> Rotation | None:
+        """Return the rotation of ``credential`` that ended last."""
+        return self._last.get(credential)
+
+    def live_versions(self, credential: str) -> Sequence[Version]:
+        """Return the versions of ``credential`` that are known in memory: pending, current, previous."""
+        return list(self._versions[credential].values())
+
+    async def login(self, version: Version) -> Login:
+        """Return the login of ``version``. Secret.
+
+        Raises:
+            NotFoundError: Its secret is not kept any more.
+        """
+        return Login(version.username, await self._store.secret(version.credential, version.generation))
+
+    def held_at(self, target: str, placement: str) -> Mapping[str, Delivery]:
+        """Return the latest delivery of each credential to ``placement``."""
+        return self._deliveries[target].get(placement, {})
+
+    def placements(self, target: str) -> Sequence[str]:
+        """Return the placements of ``target`` that were ever delivered to and still exist."""
+        return list(self._deliveries[target])
+
+    def deliveries(self) -> Iterator[Delivery]:
+        """Yield the latest delivery of each credential to each placement."""
+        for placements in self._deliveries.values():
+            for by_credential in placements.values():
+                yield from by_credential.values()
+
+    def deliveries_of(self, target: str, credential: str) -> Iterator[Delivery]:
+        """Yield the latest delivery of ``credential`` to each placement of ``target``."""
+        for by_credential in self._deliveries[target].values():
+            if credential in by_credential:
+                yield by_credential[credential]
+
+    def wanted_at(self, target: str, placement: str, credential: str) -> Version | None:
+        """Return the version that ``placement`` must hold: the pending one once its delivery there began, else current.
+
+        A neighbour's rotation renders by this rule too, so that no write takes a placement back a generation.
+        """
+        pending = self.pending(credential)
+        delivery = self.held_at(target, placement).get(credential)
+        if pending is not None and delivery is not None and delivery.generation == pending.generation:
+            return pending
+        return self.current(credential)
+
+    async def versions(self, credential: str) -> Sequence[Version]:
+        """Return every version of ``credential``, newest first."""
+        return await self._store.versions(credential)
+
+    async def rotation(self, rotation_id: str) -> Rotation:
+        """Return one rotation.
+
+        Raises:
+            NotFoundError: It never was, or is not kept any more.
+        """
+        return await self._store.rotation(rotation_id)
+
+    async def rotations(self, credential: str | None, limit: int) -> Sequence[Rotation]:
+        """Return the newest rotations, newest first."""
+        return await self._store.rotations(credential, limit)
+
+    def _remember(self, changes: Changes) -> None:
+        for record in changes.records:
+            self._records[record.name] = record
+        for version in changes.versions:
+            kept = self._versions[version.credential]
+            kept[version.generation] = version
+            for generation in [g for g, old in kept.items() if old.stage in _FORGOTTEN and g < version.generation]:
+                del kept[generation]
+        for rotation in changes.rotations:
+            if rotation.state in ENDED:
+                self._close(rotation)
+            else:
+                self._rotations[rotation.credential] = rotation
+        for delivery in changes.deliveries:
+            self._deliveries[delivery.target][delivery.placement][delivery.credential] = delivery
+        for target, placement, credential in changes.removed:
+            by_credential = self._deliveries[target].get(placement, {})
+            by_credential.pop(credential, None)
+            if not by_credential:
+                self._deliveries[target].pop(placement, None)
+
+    def _close(self, rotation: Rotation) -> None:
+        self._last[rotation.credential] = rotation
+        known = self._rotations.get(rotation.credential)
+        if known is not None and known.id == rotation.id:
+            del self._rotations[rotation.credential]
+
+
+_FORGOTTEN = frozenset({Stage.RETIRED, Stage.ABANDONED})

@@ -1,0 +1,338 @@
+"""Brings placements to the versions they must hold: journals the intent, writes, confirms by reading back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from rotator.config.root import EngineConfig
+from rotator.domain.events import DeliveryFinished, Event, TargetFailed
+from rotator.domain.model import Delivery, DeliveryState, Entry, Held, Version
+from rotator.domain.schedule import delivery_pause
+from rotator.engine.credential import Credential, DeliveryTarget
+from rotator.engine.ledger import Ledger
+from rotator.engine.together import together
+from rotator.errors import FencedError, RotatorError, StoreError, UnavailableError, VerificationError
+from rotator.ports import Changes, Clock
+
+BATCH = 500
+"""Outcomes written to the store in one transaction; a crash repeats at most this many idempotent writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a delivery came to.
+
+    Args:
+        confirmed: Placements that were read back and found to hold the version.
+        failed: Placements that were not.
+        waiting: Required targets of which something is not confirmed.
+        error: The first error met; None when there was none.
+    """
+
+    confirmed: int = 0
+    failed: int = 0
+    waiting: frozenset[str] = frozenset()
+    error: RotatorError | None = None
+
+    def __str__(self) -> str:
+        """Return a sentence with the counts."""
+        return f"{self.confirmed} of {self.confirmed + self.failed} placements confirmed"
+
+
+class Rollout:
+    """Delivers versions to placements.
+
+    Args:
+        ledger: Knows what each placement must hold, and is told what it does hold.
+        clock: Time.
+        emit: Told of each delivery.
+        config: How many placements at once over all targets, and the longest pause between two tries at one.
+    """
+
+    def __init__(self, ledger: Ledger, clock: Clock, emit: Callable[[Event], None], config: EngineConfig) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._emit = emit
+        self._longest_pause = config.delivery_retry
+        self._slots = asyncio.Semaphore(config.max_deliveries)
+        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._unlisted: dict[str, RotatorError] = {}
+        self._fences: dict[str, int] = {}
+
+    async def deliver(self, credential: Credential, version: Version) -> Report:
+        """Bring every placement of ``credential`` to ``version``, all targets concurrently.
+
+        Safe to repeat: a placement that already confirmed this generation is left alone. A failing placement fails
+        alone; StoreError stops everything, since nothing may be written that cannot be journalled.
+        """
+        wanted = {credential.name: version}
+        await together(self._bring(target, wanted, ignoring_pauses=True) for target in credential.targets)
+        return self.report(credential, version)
+
+    async def reconcile(self, target: DeliveryTarget) -> None:
+        """Bring every placement of ``target`` to the current versions: new ones, and failed ones whose pause is over.
+
+        Placements that the target no longer has are forgotten.
+        """
+        current = {name: version for name in target.credentials if (version := self._ledger.current(name)) is not None}
+        await self._bring(target, current, ignoring_pauses=False)
+
+    def report(self, credential: Credential, version: Version) -> Report:
+        """Return how far ``version`` has come, from what is known now."""
+        confirmed = failed = 0
+        waiting: set[str] = set()
+        error: RotatorError | None = None
+        for target in credential.targets:
+            deliveries = list(self._ledger.deliveries_of(target.name, credential.name))
+            behind = [one for one in deliveries if one.confirmed_generation < version.generation]
+            confirmed += len(deliveries) - len(behind)
+            failed += len(behind)
+            unlisted = self._unlisted.get(target.name)
+            if target.required and (behind or unlisted):
+                waiting.add(target.name)
+            if error is None and (behind or unlisted):
+                error = unlisted or UnavailableError(f"{target.name}: {behind[0].placement}: {behind[0].message}")
+        return Report(confirmed, failed, frozenset(waiting), error)
+
+    def fence(self, credential: str) -> int:
+        """Return the highest generation of ``credential`` that a placement held against us; 0 for none.
+
+        It is above our own only when this state is older than what was delivered from it: a restored backup, a lost
+        state, a second daemon.
+        """
+        return self._fences.get(credential, 0)
+
+    def unlisted(self, target: str) -> str:
+        """Return why ``target`` could not say which placements it has; empty when it could."""
+        error = self._unlisted.get(target)
+        return str(error) if error is not None else ""
+
+    async def _bring(self, target: DeliveryTarget, wanted: Mapping[str, Version], *, ignoring_pauses: bool) -> None:
+        try:
+            placements = await target.port.placements()
+        except RotatorError as error:
+            self._unlisted[target.name] = error
+            self._emit(TargetFailed(target.name, target.port.kind, error.code, str(error)))
+            return
+        self._unlisted.pop(target.name, None)
+        await self._forget_vanished(target, placements)
+        work = [
+            _Work(placement, focus)
+            for placement in placements
+            if (focus := self._behind(target, placement, wanted, ignoring_pauses=ignoring_pauses))
+        ]
+        await self._journal_intents(target, work)
+        await self._write_all(target, work)
+
+    def _behind(
+        self, target: DeliveryTarget, placement: str, wanted: Mapping[str, Version], *, ignoring_pauses: bool
+    ) -> dict[str, Version]:
+        """Return the versions in ``wanted`` that ``placement`` was not seen to hold and may be tried now."""
+        held = self._ledger.held_at(target.name, placement)
+        behind = {}
+        for name, version in wanted.items():
+            last = held.get(name)
+            if last is not None and last.confirmed_generation >= version.generation:
+                continue
+            if ignoring_pauses or last is None or last.generation != version.generation or self._pause_is_over(last):
+                behind[name] = version
+        return behind
+
+    def _pause_is_over(self, last: Delivery) -> bool:
+        if last.state is not DeliveryState.FAILED:
+            return True
+        return self._clock.now() >= last.at + delivery_pause(last.attempts, self._longest_pause)
+
+    async def _forget_vanished(self, target: DeliveryTarget, placements: Sequence[str]) -> None:
+        gone = set(self._ledger.placements(target.name)).difference(placements)
+        removed = [
+            (target.name, placement, name)
+            for placement in gone
+            for name in self._ledger.held_at(target.name, placement)
+        ]
+        if removed:
+            await self._ledger.commit(Changes(removed=removed))
+        for placement in gone:
+            self._locks.pop((target.name, placement), None)
+
+    async def _journal_intents(self, target: DeliveryTarget, work: Sequence[_Work]) -> None:
+        now = self._clock.now()
+        intents = []
+        for one in work:
+            held = self._ledger.held_at(target.name, one.placement)
+            for name, version in one.focus.items():
+                last = held.get(name)
+                if last is not None and last.generation > version.generation:
+                    continue  # a newer one is on its way there already
+                again = last is not None and last.generation == version.generation
+                intents.append(
+                    Delivery(
+                        target.name,
+                        one.placement,
+                        name,
+                        version.generation,
+                        DeliveryState.INTENDED,
+                        now,
+                        attempts=last.attempts + 1 if last is not None and again else 1,
+                        confirmed_generation=last.confirmed_generation if last is not None else 0,
+                    )
+                )
+        if intents:
+            await self._ledger.commit(Changes(deliveries=intents))
+
+    async def _write_all(self, target: DeliveryTarget, work: Sequence[_Work]) -> None:
+        """Write every placement in ``work``, at most ``concurrency`` at once; outcomes reach the store in batches."""
+        wave = _Wave(iter(work), Rendering(self._ledger, target))
+        try:
+            await together(self._work_off(target, wave) for _ in range(min(target.concurrency, len(work))))
+        finally:
+            await self._flush(wave)
+
+    async def _work_off(self, target: DeliveryTarget, wave: _Wave) -> None:
+        for one in wave.work:
+            async with self._slots, self._lock(target.name, one.placement):
+                started = self._clock.monotonic()
+                outcomes = await self._place(target, one, wave.rendering)
+            self._tell(target, outcomes, self._clock.monotonic() - started)
+            wave.done.extend(delivery for delivery, _ in outcomes)
+            if len(wave.done) >= BATCH:
+                await self._flush(wave)
+
+    async def _flush(self, wave: _Wave) -> None:
+        done, wave.done = wave.done, []
+        if done:
+            await self._ledger.commit(Changes(deliveries=done))
+
+    async def _place(self, target: DeliveryTarget, one: _Work, rendering: Rendering) -> list[tuple[Delivery, bool]]:
+        """Write one placement and return its deliveries with whether anything had to change.
+
+        What counts is what was written, not what was meant when the work was planned: a newer generation may have
+        come in between, and a neighbour that was behind is brought up by the same write.
+        """
+        held_before = self._ledger.held_at(target.name, one.placement)
+        try:
+            entries = await rendering.entries(one.placement)
+            held = await self._apply(target, one.placement, entries)
+        except StoreError:
+            raise
+        except RotatorError as error:
+            self._note_fence(one, error)
+            return [(self._failed(held_before[name], error), False) for name in one.focus]
+        return [
+            (self._outcome(target, one.placement, entry, held), held.changed)
+            for entry in entries
+            if entry.credential in one.focus or _is_behind(held_before.get(entry.credential), entry)
+        ]
+
+    def _note_fence(self, one: _Work, error: RotatorError) -> None:
+        if isinstance(error, FencedError):
+            self._fences.update({name: max(self.fence(name), error.generation) for name in one.focus})
+
+    async def _apply(self, target: DeliveryTarget, placement: str, entries: Sequence[Entry]) -> Held:
+        """Write, and when the answer got lost, look whether the write arrived."""
+        try:
+            return await target.port.apply(placement, entries)
+        except UnavailableError as error:
+            try:
+                held = await target.port.read(placement, entries)
+            except RotatorError:
+                raise error from None
+            if all(held.logins.get(entry.credential) == entry.login for entry in entries):
+                return held
+            raise
+
+    def _outcome(self, target: DeliveryTarget, placement: str, entry: Entry, held: Held) -> Delivery:
+        """Return the delivery of ``entry``: confirmed only when the very login was read back."""
+        intent = self._ledger.held_at(target.name, placement).get(entry.credential) or Delivery(
+            target.name, placement, entry.credential, entry.generation, DeliveryState.INTENDED, self._clock.now()
+        )
+        if held.logins.get(entry.credential) != entry.login:
+            return self._failed(intent, _different(placement))
+        return replace(
+            intent,
+            generation=entry.generation,
+            state=DeliveryState.CONFIRMED,
+            at=self._clock.now(),
+            confirmed_generation=entry.generation,
+            error="",
+            message="",
+        )
+
+    def _failed(self, intent: Delivery, error: RotatorError) -> Delivery:
+        return replace(intent, state=DeliveryState.FAILED, at=self._clock.now(), error=error.code, message=str(error))
+
+    def _tell(self, target: DeliveryTarget, outcomes: list[tuple[Delivery, bool]], seconds: float) -> None:
+        for delivery, changed in outcomes:
+            self._emit(
+                DeliveryFinished(
+                    target.name,
+                    target.port.kind,
+                    delivery.placement,
+                    delivery.credential,
+                    delivery.generation,
+                    delivery.error,
+                    delivery.message,
+                    changed,
+                    seconds,
+                )
+            )
+
+    def _lock(self, target: str, placement: str) -> asyncio.Lock:
+        return self._locks.setdefault((target, placement), asyncio.Lock())
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    placement: str
+    focus: Mapping[str, Version]
+
+
+@dataclass(slots=True)
+class _Wave:
+    work: Iterator[_Work]
+    rendering: Rendering
+    done: list[Delivery] = field(default_factory=list)
+
+
+def _is_behind(delivery: Delivery | None, entry: Entry) -> bool:
+    return delivery is None or delivery.confirmed_generation < entry.generation
+
+
+def _different(placement: str) -> RotatorError:
+    return VerificationError(
+        f"{placement} was written but reads back differently", hint="Something else writes there at the same time"
+    )
+
+
+class Rendering:
+    """The entries of a target's placements, unsealed once and shared between placements that hold the same versions.
+
+    Args:
+        ledger: Knows what each placement must hold.
+        target: The target.
+    """
+
+    def __init__(self, ledger: Ledger, target: DeliveryTarget) -> None:
+        self._ledger = ledger
+        self._target = target
+        self._known: dict[tuple[tuple[str, int], ...], tuple[Entry, ...]] = {}
+
+    async def entries(self, placement: str) -> tuple[Entry, ...]:
+        """Return everything ``placement`` must hold: all credentials of the target that have a version. Secret."""
+        versions = [
+            version
+            for name in self._target.credentials
+            if (version := self._ledger.wanted_at(self._target.name, placement, name)) is not None
+        ]
+        key = tuple((version.credential, version.generation) for version in versions)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = tuple([await self._entry(version) for version in versions])
+        return known
+
+    async def _entry(self, version: Version) -> Entry:
+        registry = self._target.credentials[version.credential]
+        login = await self._ledger.login(version)
+        return Entry(version.credential, registry, login, version.generation, version.fingerprint)

@@ -1,0 +1,68 @@
+"""Gathers how things stand from the ledger. Reads memory only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rotator.domain.model import Delivery, Version
+from rotator.domain.schedule import age_point, renewal_point
+from rotator.domain.status import CredentialStatus, TargetStatus, health_of
+from rotator.engine.credential import Credential, DeliveryTarget
+from rotator.engine.ledger import Ledger
+from rotator.engine.rollout import Rollout
+
+SHOWN_BEHIND = 20
+
+
+def credential_status(credential: Credential, ledger: Ledger, rollout: Rollout, now: datetime) -> CredentialStatus:
+    """Return how ``credential`` stands."""
+    current, record = ledger.current(credential.name), ledger.record(credential.name)
+    targets = tuple(_target_status(one, credential.name, current, ledger, rollout) for one in credential.targets)
+    health, message = health_of(current, record, targets, now)
+    points = (renewal_point(current, credential.rule), age_point(current, credential.rule)) if current else ()
+    return CredentialStatus(
+        name=credential.name,
+        provider=credential.config.provider,
+        registry=credential.config.registry,
+        strategy=credential.provider.strategy.value,
+        health=health,
+        message=message,
+        record=record,
+        current=current,
+        pending=ledger.pending(credential.name),
+        renewal_at=min((point for point in points if point is not None), default=None),
+        running=ledger.open_rotation(credential.name),
+        last=ledger.last_rotation(credential.name),
+        targets=targets,
+    )
+
+
+def _target_status(
+    target: DeliveryTarget, credential: str, current: Version | None, ledger: Ledger, rollout: Rollout
+) -> TargetStatus:
+    deliveries = list(ledger.deliveries_of(target.name, credential))
+    generation = current.generation if current is not None else 0
+    behind = sorted((one for one in deliveries if one.confirmed_generation < generation), key=_oldest_first)
+    confirmed_at = [one.at for one in deliveries if one.confirmed_generation == generation and generation]
+    return TargetStatus(
+        target=target.name,
+        kind=target.port.kind,
+        required=target.required,
+        confirmed=len(deliveries) - len(behind),
+        placements=len(deliveries),
+        behind=tuple(behind[:SHOWN_BEHIND]),
+        expires_at=_earliest_expiry(deliveries, credential, ledger),
+        confirmed_at=max(confirmed_at, default=None),
+        error=rollout.unlisted(target.name),
+    )
+
+
+def _oldest_first(delivery: Delivery) -> tuple[int, str]:
+    return delivery.confirmed_generation, delivery.placement
+
+
+def _earliest_expiry(deliveries: Sequence[Delivery], credential: str, ledger: Ledger) -> datetime | None:
+    held = {one.confirmed_generation for one in deliveries}
+    versions = (version for version in ledger.live_versions(credential) if version.generation in held)
+    return min((version.expiry.at for version in versions if version.expiry.at is not None), default=None)

@@ -1,0 +1,199 @@
+"""Looks between rotations: did a source change, is the current version still accepted, are there new placements."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from rotator.config.root import EngineConfig
+from rotator.domain.events import Crashed, SourceFailed, StoreFailed, VersionProbed
+from rotator.domain.model import DeliveryState, Strategy
+from rotator.domain.schedule import delivery_pause, spread
+from rotator.domain.verdict import Verdict
+from rotator.engine.credential import Credential, DeliveryTarget
+from rotator.engine.dispatch import Dispatcher
+from rotator.engine.ledger import Ledger
+from rotator.engine.rollout import Rollout
+from rotator.engine.rotate import Rotator, Surroundings
+from rotator.errors import NotFoundError, RotatorError, StoreError
+from rotator.ports import Changes
+
+AT_ONCE = 16
+"""Sources or registries asked at the same time."""
+
+SETTLE_SECONDS = 0.2
+"""Changes of a target's placements that come this close together are looked at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What is watched.
+
+    Args:
+        credentials: All configured ones, by name.
+        targets: All that hold at least one credential.
+        poll: How often sources are asked for their revision.
+        config: How often targets are asked for their placements, and pauses.
+    """
+
+    credentials: Mapping[str, Credential]
+    targets: Sequence[DeliveryTarget]
+    poll: timedelta
+    config: EngineConfig
+
+
+class Watch:
+    """Notices what changed outside, and has it acted on."""
+
+    def __init__(
+        self, watched: Watched, ledger: Ledger, rollout: Rollout, rotator: Rotator, world: Surroundings
+    ) -> None:
+        self._watched = watched
+        self._ledger = ledger
+        self._rollout = rollout
+        self._rotator = rotator
+        self._world = world
+        self._asking = asyncio.Semaphore(AT_ONCE)
+
+    async def run(self, dispatcher: Dispatcher, wake: Callable[[], None]) -> None:
+        """Watch for ever; cancel to stop. ``wake`` is called when a rotation has become due."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._poll_forever(dispatcher, wake), name="source polls")
+            group.create_task(self._probe_forever(wake), name="probes")
+            for target in self._watched.targets:
+                group.create_task(self._keep_forever(target), name=f"target {target.name}")
+
+    async def poll(self, dispatcher: Dispatcher) -> bool:
+        """Ask every source that a person may change for its revision; return whether a rotation became due."""
+        readers = [one for one in self._watched.credentials.values() if one.provider.strategy is Strategy.READ]
+        return any(await asyncio.gather(*(self._ask_source(one, dispatcher) for one in readers)))
+
+    async def probe(self, credential: Credential) -> Verdict | None:
+        """Show the current version to the registry; a refusal is journalled and makes a rotation due.
+
+        Returns:
+            What the registry made of it; None when there is no version.
+        """
+        version = self._ledger.current(credential.name)
+        if version is None:
+            return None
+        try:
+            login = await self._ledger.login(version)
+        except NotFoundError:
+            return None
+        finding = await credential.provider.probe(login)
+        now = self._world.clock.now()
+        current = self._ledger.current(credential.name)
+        if current is None or current.generation != version.generation:
+            return None  # replaced while we asked: the answer is about yesterday
+        if finding.verdict is Verdict.ACCEPTED:
+            await self._ledger.commit(Changes(versions=[replace(current, verified_at=now, rejected_at=None)]))
+        elif finding.verdict is Verdict.REJECTED and current.rejected_at is None:
+            await self._ledger.commit(Changes(versions=[replace(current, rejected_at=now)]))
+        self._world.emit(VersionProbed(credential.name, version.generation, finding.verdict, finding.evidence, now))
+        return finding.verdict
+
+    async def keep(self, target: DeliveryTarget) -> None:
+        """Bring ``target`` to the current versions and end the rotations that waited for it."""
+        await self._rollout.reconcile(target)
+        for name in target.credentials:
+            await self._rotator.settle(self._watched.credentials[name])
+
+    async def _poll_forever(self, dispatcher: Dispatcher, wake: Callable[[], None]) -> None:
+        while True:
+            if await self.poll(dispatcher):
+                wake()
+            await self._world.clock.sleep(self._watched.poll.total_seconds())
+
+    async def _ask_source(self, credential: Credential, dispatcher: Dispatcher) -> bool:
+        async with self._asking:
+            try:
+                revision = await credential.provider.revision()
+            except RotatorError as error:
+                self._world.emit(SourceFailed(credential.name, error.code, str(error)))
+                return False
+        return dispatcher.source_said(credential.name, revision)
+
+    async def _probe_forever(self, wake: Callable[[], None]) -> None:
+        """Probe each credential in its own interval, spread so that they do not come together."""
+        clock = self._world.clock
+        turns = [(clock.monotonic() + self._first_wait(one), one.name) for one in self._watched.credentials.values()]
+        heapq.heapify(turns)
+        probing: set[asyncio.Task[None]] = set()
+        while True:
+            now = clock.monotonic()
+            await clock.sleep(max(turns[0][0] - now, 0.0) if turns else 3600.0)
+            while turns and turns[0][0] <= clock.monotonic():
+                name = turns[0][1]
+                credential = self._watched.credentials[name]
+                interval = credential.config.probe_interval.total_seconds()
+                heapq.heapreplace(turns, (clock.monotonic() + interval, name))
+                task = asyncio.create_task(self._probe_and_wake(credential, wake), name=f"probe {name}")
+                probing.add(task)
+                task.add_done_callback(probing.discard)
+
+    def _first_wait(self, credential: Credential) -> float:
+        version = self._ledger.current(credential.name)
+        share = spread(version.fingerprint) if version is not None else self._world.random()
+        return credential.config.probe_interval.total_seconds() * share
+
+    async def _probe_and_wake(self, credential: Credential, wake: Callable[[], None]) -> None:
+        async with self._asking:
+            try:
+                verdict = await self.probe(credential)
+            except StoreError as error:
+                self._world.emit(StoreFailed("probe", error.code, str(error)))
+                return
+        if verdict is Verdict.REJECTED:
+            wake()
+
+    async def _keep_forever(self, target: DeliveryTarget) -> None:
+        changed = asyncio.Event()
+        watcher = asyncio.create_task(self._listen(target, changed), name=f"watch {target.name}")
+        try:
+            while True:
+                changed.clear()
+                await self._keep_once(target)
+                await self._wait(changed, self._next_look(target))
+        finally:
+            watcher.cancel()
+            await asyncio.gather(watcher, return_exceptions=True)
+
+    async def _keep_once(self, target: DeliveryTarget) -> None:
+        try:
+            await self.keep(target)
+        except StoreError as error:
+            self._world.emit(StoreFailed("delivery", error.code, str(error)))
+
+    async def _listen(self, target: DeliveryTarget, changed: asyncio.Event) -> None:
+        """Set ``changed`` whenever the target says so; a target that cannot be watched is still resynced."""
+        try:
+            async for _ in target.port.watch():
+                await self._world.clock.sleep(SETTLE_SECONDS)
+                changed.set()
+        except RotatorError as error:
+            self._world.emit(Crashed(f"watch of {target.name}", error))
+
+    async def _wait(self, changed: asyncio.Event, seconds: float) -> None:
+        sleeping = asyncio.create_task(self._world.clock.sleep(seconds))
+        waiting = asyncio.create_task(changed.wait())
+        try:
+            await asyncio.wait({sleeping, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            waiting.cancel()
+
+    def _next_look(self, target: DeliveryTarget) -> float:
+        """Return the seconds until ``target`` is looked at again: the resync, or the end of the earliest pause."""
+        longest = self._watched.config.resync_interval.total_seconds()
+        now = self._world.clock.now()
+        pauses = (
+            (one.at + delivery_pause(one.attempts, self._watched.config.delivery_retry) - now).total_seconds()
+            for name in target.credentials
+            for one in self._ledger.deliveries_of(target.name, name)
+            if one.state is DeliveryState.FAILED
+        )
+        return max(min([longest, *pauses]), 1.0)

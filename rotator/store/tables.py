@@ -1,0 +1,94 @@
+"""The tables. Migrations under ``migrations/`` lead here; a test shows that they arrive."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC instant as microseconds since 1970: exact, sortable, the same in both databases."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 (SQLAlchemy's signature)
+        """Return microseconds."""
+        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (as above)
+        """Return the instant."""
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+metadata = MetaData()
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("next_attempt_at", Instant),
+    Column("last_success_at", Instant),
+    Column("looked_at", Instant),
+)
+"""One row a credential: the highest generation ever given out, and how its last attempts went."""
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("credential", String(64), primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("stage", String(16), nullable=False),
+    Column("fingerprint", String(32), nullable=False),
+    Column("username", Text, nullable=False),
+    Column("issued_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("never_expires", Boolean, nullable=False),
+    Column("revision", Text),
+    Column("verified_at", Instant),
+    Column("rejected_at", Instant),
+    Column("sealed", LargeBinary),
+)
+"""One row a version. ``sealed`` is emptied when the version is retired or abandoned."""
+
+rotations = Table(
+    "rotations",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("credential", String(64), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("step", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("generation", Integer, nullable=False),
+    Column("error", String(32), nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Index("rotations_by_credential", "credential", "id"),
+    Index("rotations_by_state", "state"),
+)
+"""The journal: one row an attempt; its step is written before the step begins."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("target", String(64), primary_key=True),
+    Column("placement", Text, primary_key=True),
+    Column("credential", String(64), primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("error", String(32), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("confirmed_generation", Integer, nullable=False),
+)
+"""One row a credential and placement: the latest try, and the newest generation confirmed there."""

@@ -1,0 +1,228 @@
+"""The world of the engine's tests: a vendor, a registry and targets at the ports, and a real SQLite store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from rotator.config.credential import CredentialConfig
+from rotator.config.root import EngineConfig
+from rotator.domain.events import Event
+from rotator.domain.model import UNKNOWN, Entry, Expiry, Held, Issued, Login, Strategy
+from rotator.domain.verdict import Finding, Verdict, Verification
+from rotator.engine.credential import Credential, DeliveryTarget
+from rotator.engine.dispatch import Dispatcher
+from rotator.engine.guard import Guard
+from rotator.engine.ledger import Ledger
+from rotator.engine.rollout import Rollout
+from rotator.engine.rotate import Rotator, Surroundings
+from rotator.errors import FencedError, RotatorError
+from rotator.ports import Provider
+from rotator.sandbox.clock import ManualClock
+from rotator.secret import Fingerprinter, Secret
+from rotator.store.seal import Sealer
+from rotator.store.store import SqlStore, open_store
+
+KEY = bytes(range(32))
+
+
+class FakeVendor:
+    """A provider whose every answer the test decides."""
+
+    def __init__(self, clock: ManualClock, strategy: Strategy = Strategy.EPHEMERAL) -> None:
+        self.clock = clock
+        self.strategy = strategy
+        self.identity = "fake"
+        self.lifetime: timedelta | None = timedelta(hours=12)
+        self.minted = 0
+        self.value: str | None = None
+        self.source_revision: str | None = None
+        self.fault: RotatorError | None = None
+        self.refused: set[str] = set()
+        self.cannot_tell = False
+        self.images_refused: set[tuple[str, str]] = set()
+
+    async def issue(self) -> Issued:
+        if self.fault is not None:
+            raise self.fault
+        self.minted += 1
+        value = self.value or f"secret-number-{self.minted:04d}"
+        now = self.clock.now()
+        expiry = Expiry(now + self.lifetime) if self.lifetime is not None else UNKNOWN
+        return Issued(Login("AWS", Secret(value)), now, expiry, self.source_revision)
+
+    async def revision(self) -> str | None:
+        if self.fault is not None:
+            raise self.fault
+        return self.source_revision
+
+    async def inspect(self, login: Login) -> Expiry:
+        return UNKNOWN
+
+    async def probe(self, login: Login) -> Finding:
+        if self.cannot_tell:
+            return Finding("registry", Verdict.CANNOT_TELL, "HTTP 503")
+        refused = login.secret.reveal() in self.refused
+        return Finding("registry", Verdict.REJECTED if refused else Verdict.ACCEPTED, "401" if refused else "200")
+
+
+class FakeRegistry:
+    """A verifier that pulls every image but those the vendor's test refuses."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def verify(self, provider: Provider, login: Login, images: Sequence[str]) -> Verification:
+        self.asked += 1
+        assert isinstance(provider, FakeVendor)
+        refused = {image for secret, image in provider.images_refused if secret in {login.secret.reveal(), "*"}}
+        found = (
+            Finding(image, Verdict.NO_ACCESS if image in refused else Verdict.ACCEPTED, "insufficient_scope")
+            for image in images
+        )
+        return Verification(await provider.probe(login), tuple(found))
+
+
+class FakeTarget:
+    """A target in memory: placements hold what was last applied; the test breaks what it likes."""
+
+    kind = "fake"
+
+    def __init__(self, name: str, *placements: str) -> None:
+        self.name = name
+        self.spots = list(placements)
+        self.held: dict[str, dict[str, Entry]] = {}
+        self.faults: dict[str, RotatorError] = {}
+        self.list_fault: RotatorError | None = None
+        self.corrupts: set[str] = set()
+        self.loses_answer: RotatorError | None = None
+        self.applied: list[tuple[str, tuple[tuple[str, int], ...]]] = []
+        self.gate: asyncio.Event | None = None
+        self.entered = asyncio.Event()
+        self.changed = asyncio.Event()
+
+    async def placements(self) -> Sequence[str]:
+        if self.list_fault is not None:
+            raise self.list_fault
+        return list(self.spots)
+
+    async def apply(self, placement: str, entries: Sequence[Entry]) -> Held:
+        self.entered.set()
+        if self.gate is not None:
+            await self.gate.wait()
+        if placement in self.faults:
+            raise self.faults[placement]
+        before = self.held.get(placement, {})
+        for entry in entries:
+            known = before.get(entry.credential)
+            if known is not None and known.generation > entry.generation:
+                raise FencedError(f"{placement} holds generation {known.generation}", generation=known.generation)
+        self.applied.append((placement, tuple((entry.credential, entry.generation) for entry in entries)))
+        self.held[placement] = {**before, **{entry.credential: entry for entry in entries}}
+        if self.loses_answer is not None:
+            raise self.loses_answer
+        return await self.read(placement, entries)
+
+    async def read(self, placement: str, entries: Sequence[Entry]) -> Held:
+        if placement in self.corrupts:
+            return Held({entry.credential: Login("x", Secret("something-else")) for entry in entries})
+        held = self.held.get(placement, {})
+        return Held({name: entry.login for name, entry in held.items()})
+
+    async def watch(self) -> AsyncIterator[None]:
+        while True:
+            await self.changed.wait()
+            self.changed.clear()
+            yield
+
+    async def close(self) -> None:
+        return
+
+    def generations(self, credential: str) -> dict[str, int]:
+        """Return the generation of ``credential`` that each placement holds."""
+        return {spot: held[credential].generation for spot, held in self.held.items() if credential in held}
+
+
+@dataclass
+class World:
+    """One engine with its surroundings; `restart` is a crash and a new start on the same state."""
+
+    clock: ManualClock
+    path: Path
+    store: SqlStore
+    ledger: Ledger
+    events: list[Event] = field(default_factory=list)
+    credentials: dict[str, Credential] = field(default_factory=dict)
+    held: dict[str, dict[str, str]] = field(default_factory=dict)
+    registry: FakeRegistry = field(default_factory=FakeRegistry)
+    config: EngineConfig = field(default_factory=EngineConfig)
+
+    def __post_init__(self) -> None:
+        self._wire()
+
+    def _wire(self) -> None:
+        fingerprint = Fingerprinter(KEY)
+        self.surroundings = Surroundings(self.clock, lambda: 0.5, self.registry, fingerprint, self.events.append)
+        self.rollout = Rollout(self.ledger, self.clock, self.events.append, self.config)
+        self.guard = Guard(self.clock)
+        self.rotator = Rotator(self.ledger, self.rollout, self.guard, self.surroundings)
+        self.dispatcher = Dispatcher(self.credentials, self.ledger, self.rotator, self.surroundings, slots=4)
+
+    def add(
+        self, name: str, *targets: FakeTarget, strategy: Strategy = Strategy.EPHEMERAL, images: tuple[str, ...] = ()
+    ) -> FakeVendor:
+        """Configure a credential delivered to ``targets``; return its vendor."""
+        vendor = FakeVendor(self.clock, strategy)
+        config = CredentialConfig(provider="fake", registry=f"{name}.example.com", images=images)
+        held = []
+        for target in targets:
+            names = self.held.setdefault(target.name, {})
+            names[name] = config.registry
+            held.append(DeliveryTarget(target, names))
+        self.credentials[name] = Credential(name, config, vendor, tuple(held))
+        return vendor
+
+    async def rotate(self, name: str) -> str:
+        """Ask for a rotation, wait for its end and return its state."""
+        ticket = await self.dispatcher.request(name, "a test asks", "test")
+        rotation = await ticket.finished
+        return rotation.state.value if rotation is not None else "crashed"
+
+    async def restart(self) -> None:
+        """Lose everything that was only in memory, as a crash does."""
+        for running in list(self.dispatcher._running.values()):
+            running.task.cancel()
+        await asyncio.gather(*(one.task for one in self.dispatcher._running.values()), return_exceptions=True)
+        await self.store.close()
+        self.store = await open_store(f"sqlite:///{self.path}", Sealer([KEY]))
+        self.ledger = Ledger(self.store)
+        await self.ledger.load()
+        self._wire()
+
+
+@pytest.fixture
+async def world(clock: ManualClock, tmp_path: Path) -> AsyncIterator[World]:
+    """Return an engine with no credentials yet, on a store of its own."""
+    path = tmp_path / "rotator.db"
+    store = await open_store(f"sqlite:///{path}", Sealer([KEY]))
+    world = World(clock, path, store, Ledger(store))
+    yield world
+    await world.dispatcher.stop(grace=0)
+    await world.store.close()
+
+
+@pytest.fixture
+def target() -> Callable[..., FakeTarget]:
+    """Return what makes a target in memory: ``target("prod", "web", "api")``."""
+    return FakeTarget
+
+
+@pytest.fixture
+def config() -> EngineConfig:
+    """Return the engine's defaults."""
+    return EngineConfig()
