@@ -84,7 +84,7 @@ class RegistryConfig(_Section):
     """PEM file of the only authorities trusted for it. None: the system's."""
 
     insecure: bool = False
-    """True allows plain HTTP and an unverified certificate, for this registry only."""
+    """True speaks plain HTTP to this registry, and to it only. For a certificate of your own use ``ca_file``."""
 
     proxy: str | None = None
     """Proxy URL. None: a direct connection, whatever the environment says."""

@@ -80,7 +80,8 @@ def pin_realm(registry_host: str, realm_url: str, allowed: Iterable[str] = (), *
     Args:
         registry_host: The registry, ``host[:port]``, as configured; not secret, trusted.
         realm_url: The ``realm`` of its challenge; not trusted.
-        allowed: Further token servers that the configuration names for this registry, ``host[:port]``.
+        allowed: Further token servers that the configuration names for this registry, ``host[:port]``. Only they may
+            be addresses or, named with a port, plain HTTP where the registry is; a challenge alone never makes them so.
         insecure: Whether this registry is configured as plain HTTP.
     """
     parts = _split(realm_url)
@@ -90,14 +91,19 @@ def pin_realm(registry_host: str, realm_url: str, allowed: Iterable[str] = (), *
     if host is None:
         return Refusal(f"{registry_host}: the realm of its challenge has no usable host", _ASK)
     same = host == _authority(registry_host, "http" if insecure else "https")
-    if parts.scheme != "https" and not (insecure and same):
+    named = same or host in {_authority(name, parts.scheme) for name in allowed if _may_name(name, parts.scheme)}
+    if parts.scheme != "https" and not (insecure and named):
         return Refusal(f"{registry_host}: the realm of its challenge is not https, but {parts.scheme} to {host}", _ASK)
-    if not same and _is_address(host):
+    if not named and _is_address(host):
         return Refusal(f"{registry_host}: the realm of its challenge is the address {host}, not its own host", _ASK)
-    known = {BUILT_IN.get(registry_host.lower(), ""), *allowed}
-    if not same and host not in {_authority(name, "https") for name in known}:
+    if not named and host != BUILT_IN.get(registry_host.lower()):
         return _unknown(registry_host, host)
     return Realm(parts.scheme, host, parts.path or "/", parts.query)
+
+
+def _may_name(name: str, scheme: str) -> bool:
+    """Return whether a configured name counts for ``scheme``: for plain HTTP only one that says its port."""
+    return scheme == "https" or bool(re.search(r":[0-9]+\Z", name))
 
 
 _ASK = "Nothing was sent there. Ask whoever runs the registry why it names such a token server"

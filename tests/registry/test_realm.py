@@ -128,11 +128,11 @@ def test_refusal_says_which_line_to_add() -> None:
         "http://auth.example.com/t",
         "https://auth.example.com:444/t",
         "https://x.auth.example.com/t",
-        "https://10.0.0.1/t",
+        "https://10.0.0.2/t",
     ],
 )
 def test_configured_host_is_exact(realm: str) -> None:
-    """A configured token server does not stretch to http, another port, a subdomain, or an address."""
+    """A configured token server does not stretch to http, another port, a subdomain, or another address."""
     allowed = ["auth.example.com", "10.0.0.1"]
     assert realm_allowed("registry.example.com", realm, allowed, insecure=False) is not None
     assert realm_allowed("registry.example.com", realm, allowed, insecure=True) is not None
@@ -160,3 +160,16 @@ def test_whatever_passes_leads_to_the_registry(realm: str) -> None:
     outcome = pin_realm("ghcr.io", realm, insecure=False)
     if isinstance(outcome, Realm):
         assert (outcome.scheme, outcome.host) == ("https", "ghcr.io")
+
+
+def test_configured_address_is_allowed() -> None:
+    """An address that the configuration names for this registry may be asked, a private network's usual layout."""
+    assert realm_allowed("10.0.0.1:5000", "https://10.0.0.1:5001/t", ["10.0.0.1:5001"], insecure=False) is None
+
+
+def test_plain_http_needs_the_port_in_the_configuration() -> None:
+    """A plain-HTTP registry may use a plain-HTTP token server only where the configuration names its port."""
+    realm = "http://127.0.0.1:5001/t"
+    assert realm_allowed("127.0.0.1:5000", realm, ["127.0.0.1:5001"], insecure=True) is None
+    assert realm_allowed("127.0.0.1:5000", realm, ["127.0.0.1:5001"], insecure=False) is not None
+    assert realm_allowed("127.0.0.1:5000", realm, ["127.0.0.1"], insecure=True) is not None

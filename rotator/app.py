@@ -1,0 +1,243 @@
+"""The composition root: a configuration becomes a running daemon here, and only here are concrete classes known.
+
+`Application.open` builds everything in order, `run` lists every task the daemon has, leaving the ``async with`` block
+takes it down in the opposite order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from rotator import __version__
+from rotator.build import open_sources, open_state, open_targets, provider_contexts, wire_credentials
+from rotator.clock import SystemClock
+from rotator.config.root import Config
+from rotator.domain.events import Event
+from rotator.domain.model import Version
+from rotator.domain.rotation import Rotation
+from rotator.domain.status import CredentialStatus
+from rotator.engine.credential import Credential
+from rotator.engine.dispatch import Dispatcher, Ticket
+from rotator.engine.guard import Guard
+from rotator.engine.hooks import Hooks
+from rotator.engine.ledger import Ledger
+from rotator.engine.recover import recover
+from rotator.engine.rollout import Rollout
+from rotator.engine.rotate import Rotator, Surroundings
+from rotator.engine.scheduler import Scheduler
+from rotator.engine.status import credential_status
+from rotator.engine.watch import Watch, Watched
+from rotator.errors import NotFoundError
+from rotator.log import LogHook
+from rotator.metrics import Build, Facts, Metrics
+from rotator.ports import Clock, Hook, Provider
+from rotator.registry.client import RegistryClient
+from rotator.registry.verify import RegistryVerifier
+from rotator.targets import TARGETS
+from rotator.targets.context import TargetContext
+from rotator.transport import Transport
+
+STOP_GRACE_SECONDS = 5.0
+STALLED_AFTER = timedelta(minutes=3)
+DEFAULT_POLL = timedelta(seconds=30)
+SUBSCRIBER_EVENTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that was built, for `Application`."""
+
+    credentials: Mapping[str, Credential]
+    ledger: Ledger
+    rollout: Rollout
+    dispatcher: Dispatcher
+    scheduler: Scheduler
+    watch: Watch
+    metrics: Metrics
+    hooks: Hooks
+    background: Sequence[Callable[[], Coroutine[Any, Any, None]]]
+
+
+class Application:
+    """The daemon. Make one with `open`."""
+
+    def __init__(self, config: Config, clock: Clock, parts: Parts) -> None:
+        self.config = config
+        self.clock = clock
+        self.metrics = parts.metrics
+        self._parts = parts
+        self._stopping = asyncio.Event()
+        self._running_since: datetime | None = None
+
+    @staticmethod
+    @asynccontextmanager
+    async def open(
+        config: Config, clock: Clock | None = None, redactions: Callable[[], int] = lambda: 0
+    ) -> AsyncIterator[Application]:
+        """Build the daemon and take its state.
+
+        Args:
+            config: A valid configuration.
+            clock: Time; None for the machine's.
+            redactions: Tells how many secrets the log's last line of defence has masked.
+
+        Raises:
+            ConfigError: Something the configuration names cannot be used, or another daemon holds the state.
+        """
+        clock = clock or SystemClock()
+        async with AsyncExitStack() as stack:
+            parts = await _build(config, clock, redactions, stack)
+            stack.push_async_callback(parts.dispatcher.stop, STOP_GRACE_SECONDS)
+            yield Application(config, clock, parts)
+
+    async def run(self, *services: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do everything the daemon does, and ``services`` beside it, until `stop`.
+
+        A task that ends by an error ends all: a supervisor restarts the daemon, and the journal goes on from there.
+        """
+        parts = self._parts
+        await recover(parts.credentials, parts.ledger, parts.dispatcher, self.clock)
+        self._running_since = self.clock.now()
+        tasks = [
+            asyncio.create_task(parts.scheduler.run(), name="scheduler"),
+            asyncio.create_task(parts.watch.run(parts.dispatcher, parts.scheduler.wake), name="watch"),
+            *(asyncio.create_task(task(), name="background") for task in parts.background),
+            *(asyncio.create_task(service(), name="service") for service in services),
+            asyncio.create_task(self._stopping.wait(), name="stop"),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    def stop(self) -> None:
+        """Have `run` return. Safe to repeat."""
+        self._stopping.set()
+
+    def statuses(self) -> list[CredentialStatus]:
+        """Return how every credential stands, in configuration order."""
+        return [self.status(name) for name in self._parts.credentials]
+
+    def status(self, name: str) -> CredentialStatus:
+        """Return how one credential stands.
+
+        Raises:
+            NotFoundError: No such credential; the known ones are named.
+        """
+        credential = self._parts.credentials.get(name)
+        if credential is None:
+            known = ", ".join(sorted(self._parts.credentials)) or "none"
+            raise NotFoundError(f"no credential is named {name}", hint=f"Configured are: {known}")
+        return credential_status(credential, self._parts.ledger, self._parts.rollout, self.clock.now())
+
+    async def request_rotation(self, name: str, message: str, by: str) -> Ticket:
+        """Rotate ``name`` now, or join the rotation that runs. Errors as `Dispatcher.request`."""
+        return await self._parts.dispatcher.request(name, message, by)
+
+    async def rotations(self, credential: str | None, limit: int) -> Sequence[Rotation]:
+        """Return the newest rotations, newest first."""
+        return await self._parts.ledger.rotations(credential, limit)
+
+    async def rotation(self, rotation_id: str) -> Rotation:
+        """Return one rotation.
+
+        Raises:
+            NotFoundError: It never was, or is not kept any more.
+        """
+        return await self._parts.ledger.rotation(rotation_id)
+
+    async def versions(self, name: str) -> Sequence[Version]:
+        """Return the versions of ``name``, newest first.
+
+        Raises:
+            NotFoundError: No such credential.
+        """
+        self.status(name)
+        return await self._parts.ledger.versions(name)
+
+    @contextmanager
+    def subscribe(self) -> Iterator[asyncio.Queue[Event]]:
+        """Yield a queue that gets every event; a reader that is too slow loses the oldest."""
+        queue: asyncio.Queue[Event] = asyncio.Queue(SUBSCRIBER_EVENTS)
+
+        def put(event: Event) -> None:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(event)
+
+        with self._parts.hooks.listening(put):
+            yield queue
+
+    def listen(self, hook: Hook) -> None:
+        """Have ``hook`` told of every event from now on."""
+        self._parts.hooks.add(hook)
+
+    def emit(self, event: Event) -> None:
+        """Tell every hook of something that happened outside the engine, such as a reload."""
+        self._parts.hooks(event)
+
+    def liveness(self) -> str:
+        """Return why the daemon should be restarted; empty when it turns."""
+        turned_at = self._parts.scheduler.turned_at or self._running_since
+        if turned_at is None or self.clock.now() - turned_at < STALLED_AFTER + self.config.engine.reconcile_interval:
+            return ""
+        return f"the scheduler has not turned since {turned_at:%H:%M:%SZ}"
+
+    def readiness(self) -> str:
+        """Return why the daemon is not ready; empty when it is: state loaded, first look at everything done."""
+        return "" if self._parts.scheduler.turned_at is not None else "starting"
+
+
+async def _build(config: Config, clock: Clock, redactions: Callable[[], int], stack: AsyncExitStack) -> Parts:
+    """Build everything, lowest layer first; what must be closed is pushed on ``stack``."""
+    store, fingerprint = await open_state(config.store, stack)
+    ledger = Ledger(store)
+    await ledger.load()
+    hooks = Hooks()
+    credentials: dict[str, Credential] = {}
+    guard = Guard(clock)
+    rollout = Rollout(ledger, clock, hooks, config.engine)
+    sources = open_sources(config, clock, fingerprint, stack)
+    facts = Facts(
+        statuses=lambda: [credential_status(one, ledger, rollout, clock.now()) for one in credentials.values()],
+        clock=clock,
+        provider_of=lambda name: credentials[name].config.provider if name in credentials else "",
+        vault_token_expiry=sources.token_expiry,
+        heartbeat=lambda: scheduler.turned_at,
+        redactions=redactions,
+        closed_hosts=guard.closed,
+    )
+    metrics = Metrics(facts, build=_this_build(), kinds=TARGETS, max_series=config.metrics.max_series)
+    transport = Transport(clock=clock, observe=metrics.observe_call)
+    stack.push_async_callback(transport.close)
+    clients: dict[Provider, RegistryClient] = {}
+    verifier = RegistryVerifier(clients.__getitem__)
+    world = Surroundings(clock, random.random, verifier, fingerprint, hooks)
+    targets = open_targets(config, TargetContext(transport, clock, random.random), stack)
+    context_of = provider_contexts(config, clock, transport, sources.by_name, stack)
+    credentials.update(wire_credentials(config, targets, clients, context_of))
+    rotator = Rotator(ledger, rollout, guard, world)
+    dispatcher = Dispatcher(credentials, ledger, rotator, world, config.engine.max_rotations)
+    scheduler = Scheduler(dispatcher, clock, hooks, config.engine.reconcile_interval)
+    poll = config.vault.poll_interval if config.vault is not None else DEFAULT_POLL
+    watched = Watched(credentials, list(targets.values()), poll, config.engine)
+    hooks.add(metrics)
+    hooks.add(LogHook())
+    watch = Watch(watched, ledger, rollout, rotator, world)
+    return Parts(credentials, ledger, rollout, dispatcher, scheduler, watch, metrics, hooks, sources.background)
+
+
+def _this_build() -> Build:
+    return Build(__version__, os.environ.get("ROTATOR_REVISION", "unknown"), platform.python_version())

@@ -1,0 +1,152 @@
+"""Makes concrete things of configuration sections: state, sources, targets, providers. Used by `rotator.app` alone."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import random
+import socket
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import make_url
+
+from rotator.config.ref import SecretRef
+from rotator.config.root import Config, StoreConfig
+from rotator.domain.model import UNKNOWN, Expiry
+from rotator.engine.credential import Credential, DeliveryTarget
+from rotator.errors import ConfigError
+from rotator.ports import Clock, Provider, Source
+from rotator.providers import PROVIDERS
+from rotator.providers.context import ProviderContext
+from rotator.providers.shared import Shared
+from rotator.registry.client import RegistryClient, RegistrySettings
+from rotator.secret import Fingerprinter, Secret
+from rotator.sources.env import EnvSource
+from rotator.sources.file import FileSource
+from rotator.store.lock import StateLock
+from rotator.store.seal import KEY_BYTES, Sealer, load_keys, make_key
+from rotator.store.store import SqlStore, open_store
+from rotator.targets import TARGETS
+from rotator.targets.context import TargetContext
+from rotator.transport import Transport
+
+THREADS = 16
+"""For SDKs that block: AWS; Vault has as many of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The sources, and what keeps them alive.
+
+    Args:
+        by_name: ``file``, ``env``, and ``vault`` where it is configured.
+        background: Tasks that run as long as the daemon does.
+        token_expiry: Tells when Vault's token ends.
+    """
+
+    by_name: Mapping[str, Source]
+    background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
+    token_expiry: Callable[[], Expiry] = lambda: UNKNOWN
+
+
+async def open_state(config: StoreConfig, stack: AsyncExitStack) -> tuple[SqlStore, Fingerprinter]:
+    """Take the state's lock, read or make its seal key, and open the database."""
+    path = make_url(config.url).database if config.url.startswith("sqlite") else None
+    if path:
+        lock = StateLock(Path(f"{path}.lock"))
+        lock.take(f"rotator, process {os.getpid()} on {socket.gethostname()}")
+        stack.callback(lock.release)
+    key_file = Path(config.seal_key_file or f"{path}.key")
+    if path and config.seal_key_file is None:
+        make_key(key_file, os.urandom(KEY_BYTES))
+    keys = load_keys(key_file)
+    store = await open_store(config.url, Sealer(keys))
+    stack.push_async_callback(store.close)
+    return store, Fingerprinter(keys[-1])
+
+
+def open_sources(config: Config, clock: Clock, fingerprint: Fingerprinter, stack: AsyncExitStack) -> Sources:
+    """Return the sources; Vault is not asked anything yet."""
+    local: dict[str, Source] = {"file": FileSource(), "env": EnvSource(os.environ, fingerprint=fingerprint)}
+    if config.vault is None:
+        return Sources(local)
+
+    from rotator.sources.vault import VaultSource, VaultTools  # noqa: PLC0415 (hvac only where Vault is configured)
+
+    async def bootstrap(ref: SecretRef) -> Secret:
+        return (await local[ref.source].read(ref.location)).secret
+
+    executor = ThreadPoolExecutor(THREADS, thread_name_prefix="vault")
+    stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+    vault = VaultSource(config.vault, VaultTools(executor, clock, fingerprint, bootstrap, random.random))
+    stack.push_async_callback(vault.close)
+    return Sources({**local, "vault": vault}, (vault.renew_forever,), vault.token_expiry)
+
+
+def open_targets(config: Config, context: TargetContext, stack: AsyncExitStack) -> dict[str, DeliveryTarget]:
+    """Return the targets that must hold at least one credential, by name."""
+    held: dict[str, dict[str, str]] = defaultdict(dict)
+    for name, credential in config.credentials.items():
+        for target in credential.deliver_to:
+            held[target][name] = credential.registry
+    targets = {}
+    for name, credentials in held.items():
+        options = config.targets[name]
+        port = _load(TARGETS, options.type)(name, options, context)
+        stack.push_async_callback(port.close)
+        targets[name] = DeliveryTarget(port, credentials, options.required, options.concurrency)
+    return targets
+
+
+def provider_contexts(
+    config: Config, clock: Clock, transport: Transport, sources: Mapping[str, Source], stack: AsyncExitStack
+) -> Callable[[str], ProviderContext]:
+    """Return what makes the context of a provider for a registry host."""
+    executor = ThreadPoolExecutor(THREADS, thread_name_prefix="sdk")
+    stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+    shared = Shared(clock)
+
+    def context(host: str) -> ProviderContext:
+        options = config.registries.get(host)
+        settings = RegistrySettings(**options.model_dump()) if options else RegistrySettings()
+        client = RegistryClient(transport, host=host, settings=settings)
+        return ProviderContext(transport, clock, sources, executor, client, shared)
+
+    return context
+
+
+def wire_credentials(
+    config: Config,
+    targets: Mapping[str, DeliveryTarget],
+    clients: dict[Provider, RegistryClient],
+    context_of: Callable[[str], ProviderContext],
+) -> dict[str, Credential]:
+    """Return the credentials by name; ``clients`` learns which registry each provider's logins are for."""
+    credentials = {}
+    for name, options in config.credentials.items():
+        context = context_of(options.registry)
+        provider: Provider = _load(PROVIDERS, options.provider)(options, context)
+        clients[provider] = context.registry
+        holders = tuple(targets[target] for target in options.deliver_to)
+        credentials[name] = Credential(name, options, provider, holders)
+    return credentials
+
+
+def _load(table: Mapping[str, str], kind: str) -> Callable[..., Any]:
+    """Return the class that ``table`` names for ``kind``.
+
+    Raises:
+        ConfigError: It needs a package that is not installed.
+    """
+    module, _, name = table[kind].partition(":")
+    try:
+        loaded: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        raise ConfigError([f"{kind}: needs the Python package {error.name}, which is not installed"]) from error
+    return loaded

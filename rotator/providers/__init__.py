@@ -1,0 +1,19 @@
+"""Providers: one file per vendor, one table line each.
+
+Law of this layer: a provider knows its vendor and nothing of targets, the store or the engine. It may use `registry`.
+Blocking SDKs run in the executor that the context hands over, and nowhere else.
+"""
+
+from __future__ import annotations
+
+PROVIDERS: dict[str, str] = {
+    "custom": "rotator.providers.custom:Custom",
+    "dockerhub": "rotator.providers.dockerhub:DockerHub",
+    "ecr": "rotator.providers.ecr:Ecr",
+    "ecr_public": "rotator.providers.ecr_public:EcrPublic",
+    "ghcr": "rotator.providers.ghcr:Ghcr",
+}
+"""Name in the configuration to ``module:Class``. Loaded on use, so that an SDK nobody configured is never imported.
+
+Each class has a class attribute ``Config``, its options model, and is constructed with ``(config, context)``.
+"""

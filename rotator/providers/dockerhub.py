@@ -1,0 +1,89 @@
+"""Docker Hub. A person makes the token on the web site; only the source can tell when it expires."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from rotator.config.credential import CredentialConfig
+from rotator.config.ref import SecretRef
+from rotator.domain.model import UNKNOWN, Expiry, Issued, Login, Strategy
+from rotator.domain.reference import registry_host
+from rotator.domain.verdict import Finding
+from rotator.providers.context import ProviderContext
+from rotator.providers.from_source import SourceLogin, Username
+from rotator.registry.verify import auth_probe
+from rotator.secret import Secret
+
+_KINDS = {"dckr_pat_": "personal access token", "dckr_oat_": "organization access token"}
+
+
+class DockerHubConfig(CredentialConfig):
+    """A login to Docker Hub."""
+
+    provider: Literal["dockerhub"] = "dockerhub"
+
+    registry: Annotated[str, AfterValidator(registry_host)] = "docker.io"
+
+    username: Username
+    """The Docker ID, or the organisation's name for an organisation access token; or where it is read."""
+
+    token: SecretRef
+    """Where the access token is read. A password works too, unless the account has two-factor login."""
+
+
+class DockerHub:
+    """Reads the token from its source.
+
+    Docker tells a token's expiry only to the account's own password session, which a daemon cannot have where
+    two-factor login is on: so the expiry is what the source was told.
+
+    Source: Docker Hub API reference, access tokens.
+    """
+
+    Config = DockerHubConfig
+    strategy = Strategy.READ
+
+    def __init__(self, config: DockerHubConfig, context: ProviderContext) -> None:
+        self._config = config
+        self._context = context
+        self._source = SourceLogin(config.username, config.token, context.sources)
+
+    @property
+    def identity(self) -> str:
+        """Registry and places of the login."""
+        return f"{self._config.registry}|{self._source}"
+
+    async def issue(self) -> Issued:
+        """Return the token as the source holds it. The note ``kind`` says what sort of secret it is.
+
+        Raises:
+            RotatorError: As `rotator.ports.Source.read`; ConflictError: it kept changing.
+        """
+        reading = await self._source.read()
+        return Issued(
+            reading.login,
+            self._context.clock.now(),
+            reading.expiry,
+            revision=reading.revision,
+            notes={"kind": token_kind(reading.login.secret)},
+        )
+
+    async def revision(self) -> str | None:
+        """Return the source's revision; None when it cannot tell cheaply."""
+        return await self._source.revision()
+
+    async def inspect(self, login: Login) -> Expiry:  # noqa: ARG002 (the port's signature)
+        """Return unknown: Docker does not tell the token itself."""
+        return UNKNOWN
+
+    async def probe(self, login: Login) -> Finding:
+        """Ask the token server for a token without a scope; that counts against no pull limit."""
+        return await auth_probe(self._context.registry, login)
+
+
+def token_kind(secret: Secret) -> str:
+    """Return what sort of secret this is, by its prefix; a password when no prefix is known."""
+    text = secret.reveal()
+    return next((kind for prefix, kind in _KINDS.items() if text.startswith(prefix)), "password")

@@ -1,0 +1,165 @@
+"""GitHub's container registry. A person makes the token in a browser; GitHub tells when it expires and what it may."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, model_validator
+
+from rotator.config.credential import CredentialConfig
+from rotator.config.ref import SecretRef
+from rotator.domain.model import NEVER, UNKNOWN, Expiry, Issued, Login, Strategy
+from rotator.domain.reference import registry_host
+from rotator.domain.verdict import Finding
+from rotator.errors import RotatorError
+from rotator.providers.context import ProviderContext
+from rotator.providers.expiry import earliest, parse_instant
+from rotator.providers.from_source import SourceLogin, Username
+from rotator.providers.url import base_url, proxy_url
+from rotator.registry.verify import auth_probe
+from rotator.secret import Secret
+from rotator.transport import Peer, Request, Response
+
+EXPIRY_HEADER = "GitHub-Authentication-Token-Expiration"
+SCOPES_HEADER = "X-OAuth-Scopes"
+API_SECONDS = 10.0
+
+_APP_KINDS = ("ghs_", "ghu_", "gho_", "ghr_")
+"""Tokens of apps. Most expire within hours; of them a missing header says nothing.
+
+Source: GitHub documentation, "About authentication to GitHub", token formats."""
+
+
+class GhcrConfig(CredentialConfig):
+    """A login to GitHub's container registry."""
+
+    provider: Literal["ghcr"] = "ghcr"
+
+    registry: Annotated[str, AfterValidator(registry_host)] = "ghcr.io"
+
+    username: Username
+    """The account that the token belongs to, or where its name is read."""
+
+    token: SecretRef
+    """Where the token is read: a classic personal access token with ``read:packages`` and nothing else."""
+
+    api_url: Annotated[str, AfterValidator(base_url)] = "https://api.github.com"
+    """GitHub's API, or ``https://<host>/api/v3`` of a GitHub Enterprise Server. It is asked for the expiry."""
+
+    insecure: bool = False
+    """True allows plain HTTP and an unverified certificate on the way to the API."""
+
+    ca_file: str | None = None
+    """PEM file of the only authorities trusted for the API. None: the system's."""
+
+    proxy: Annotated[str, AfterValidator(proxy_url)] | None = None
+    """Proxy URL for the API. None: a direct connection, whatever the environment says."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.api_url.startswith("https://") and not self.insecure:
+            raise ValueError("api_url is not https; write insecure: true beside it if that is really meant")
+        return self
+
+
+class Ghcr:
+    """Reads the token from its source and asks GitHub's API about it.
+
+    Source: GitHub documentation, "Working with the container registry" and "Rate limit", which costs no quota; the
+    expiry header as seen in recorded responses, November 2026.
+    """
+
+    Config = GhcrConfig
+    strategy = Strategy.READ
+
+    def __init__(self, config: GhcrConfig, context: ProviderContext) -> None:
+        self._config = config
+        self._context = context
+        self._source = SourceLogin(config.username, config.token, context.sources)
+        self._peer = Peer(name="github", ca_file=config.ca_file, insecure=config.insecure, proxy=config.proxy)
+
+    @property
+    def identity(self) -> str:
+        """Registry and places of the login."""
+        return f"{self._config.registry}|{self._source}"
+
+    async def issue(self) -> Issued:
+        """Return the token as the source holds it, with what GitHub says about it.
+
+        The note ``scopes`` is the comma-separated list of a classic token; absent for other kinds and when GitHub
+        could not be asked, which is no failure.
+
+        Raises:
+            RotatorError: As `rotator.ports.Source.read`; ConflictError: it kept changing.
+        """
+        reading = await self._source.read()
+        answer = await self._ask(reading.login)
+        return Issued(
+            reading.login,
+            self._context.clock.now(),
+            earliest(reading.expiry, token_expiry(answer, reading.login.secret)),
+            revision=reading.revision,
+            notes=token_notes(answer),
+        )
+
+    async def revision(self) -> str | None:
+        """Return the source's revision; None when it cannot tell cheaply."""
+        return await self._source.revision()
+
+    async def inspect(self, login: Login) -> Expiry:
+        """Ask GitHub when the token expires. Unknown on any failure; never raises."""
+        return token_expiry(await self._ask(login), login.secret)
+
+    async def probe(self, login: Login) -> Finding:
+        """Ask the registry's token server, which refuses a bad token even for public images."""
+        return await auth_probe(self._context.registry, login)
+
+    async def _ask(self, login: Login) -> Response | None:
+        """Return GitHub's answer about the token; None when there is none or the token cannot stand in a header."""
+        token = login.secret.reveal()
+        if not token or not all("!" <= character <= "~" for character in token):
+            return None
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
+        url = f"{self._config.api_url}/rate_limit"
+        request = Request("GET", url, headers=headers, operation="rate_limit", deadline=API_SECONDS)
+        try:
+            return await self._context.transport.send(self._peer, request)
+        except RotatorError:
+            return None
+
+
+def token_expiry(answer: Response | None, token: Secret) -> Expiry:
+    """Return when ``token`` expires, by GitHub's answer about it.
+
+    Never only when GitHub itself answered 200, named no date, and the token is of a kind that may live for ever.
+
+    Args:
+        answer: To ``GET /rate_limit``; None when there was none.
+        token: Secret.
+    """
+    if answer is None or (answer.status >= 400 and answer.status != 404):  # noqa: PLR2004
+        return UNKNOWN
+    text = answer.headers.get(EXPIRY_HEADER)
+    if text is not None:
+        return Expiry(parse_instant(text))
+    if answer.status != 200 or token.reveal().startswith(_APP_KINDS) or not _is_github(answer):  # noqa: PLR2004
+        return UNKNOWN
+    return NEVER
+
+
+def token_notes(answer: Response | None) -> Mapping[str, str]:
+    """Return ``scopes`` when GitHub named them; an empty list is named too."""
+    if answer is None or answer.status != 200 or SCOPES_HEADER not in answer.headers:  # noqa: PLR2004
+        return {}
+    scopes = sorted({scope.strip() for scope in answer.headers[SCOPES_HEADER].split(",")} - {""})
+    return {"scopes": ", ".join(scopes)}
+
+
+def _is_github(answer: Response) -> bool:
+    """Return whether this is the answer to ``/rate_limit``, not the page of some proxy on the way."""
+    try:
+        value = answer.json()
+    except RotatorError:
+        return False
+    return isinstance(value, dict) and "resources" in value

@@ -1,0 +1,14 @@
+"""Places that must hold credentials, one file or small folder each.
+
+Law of this layer: a target knows one kind of place and no other target. It writes only what it was given, in one
+step, beside whatever else is there; it reads back what it wrote; it lets out only `rotator.errors`, never with a
+secret or a response body in the text. Each class takes ``(name, config, context)`` and does no I/O until asked.
+"""
+
+from __future__ import annotations
+
+TARGETS: dict[str, str] = {
+    "docker_config": "rotator.targets.docker_config:DockerConfigTarget",
+    "kubernetes": "rotator.targets.kubernetes:KubernetesTarget",
+}
+"""Kind, as in the configuration's ``type``, to ``module:Class``. Loaded only when configured."""

@@ -1,0 +1,278 @@
+"""The Kubernetes target: placements are ``namespace/secret``."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rotator.domain.model import Entry, Held, Login
+from rotator.errors import ConflictError, NotFoundError, RotatorError, ShapeError
+from rotator.targets.context import TargetContext
+from rotator.targets.kubernetes.access import Access, InClusterAccess
+from rotator.targets.kubernetes.client import Conflicts, KubernetesApi
+from rotator.targets.kubernetes.config import KubernetesConfig, Mode
+from rotator.targets.kubernetes.kubeconfig_access import KubeconfigAccess
+from rotator.targets.kubernetes.namespaces import fixed_names, parse_namespace, parse_selection, select
+from rotator.targets.kubernetes.rights import needed_rights
+from rotator.targets.kubernetes.secret import (
+    Rendered,
+    held_in,
+    is_ours,
+    marks_in,
+    merged,
+    refuse_older,
+    refuse_unsuitable,
+    render,
+    value_of,
+    version_of,
+)
+from rotator.targets.kubernetes.service_account import name_secret
+from rotator.targets.kubernetes.watch import NamespaceWatch, Pace
+from rotator.transport import Peer
+
+MERGE_ATTEMPTS = 5
+RENDERINGS = 8
+"""How many renderings are remembered: as many deliveries may run through one target at once."""
+REVIEWED_NAMESPACES = 10
+_SPARE_CONNECTIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What we last saw of a placement that is ours.
+
+    Args:
+        version: Its resource version after our write.
+        rendered: What we wrote; shared by all placements of one delivery.
+    """
+
+    version: str
+    rendered: Rendered
+
+
+class KubernetesTarget:
+    """One pull secret per namespace of one cluster.
+
+    Args:
+        name: The target's name in the configuration.
+        config: Its options.
+        context: The world.
+    """
+
+    Config = KubernetesConfig
+
+    def __init__(self, name: str, config: KubernetesConfig, context: TargetContext) -> None:
+        self._name = name
+        self._config = config
+        self._context = context
+        self._selection = parse_selection(config.namespaces)
+        self._api = KubernetesApi(name, _access(name, config, context), context.transport)
+        self._written: dict[str, _Written] = {}
+        self._renderings: list[Rendered] = []
+
+    @property
+    def name(self) -> str:
+        """The target's name in the configuration."""
+        return self._name
+
+    @property
+    def kind(self) -> str:
+        """``kubernetes``."""
+        return "kubernetes"
+
+    async def placements(self) -> Sequence[str]:
+        """Return ``namespace/secret`` for every selected namespace that is not going away, sorted.
+
+        Plain names are returned as they are, without a request.
+
+        Raises:
+            UnavailableError, PermissionDeniedError, AuthenticationError, ConfigError: The cluster could not be asked.
+        """
+        return [f"{namespace}/{self._config.secret}" for namespace in await self._namespaces()]
+
+    async def apply(self, placement: str, entries: Sequence[Entry]) -> Held:
+        """Make the Secret hold ``entries``, and the service accounts name it.
+
+        One request per placement once it is known to be ours; the answer of the write is the read-back. Idempotent.
+
+        Raises:
+            ConflictError: It belongs to somebody else, holds something newer, or keeps changing.
+            PermissionDeniedError: Names the RBAC rule to add. NotFoundError: The namespace is gone or going.
+            UnsupportedError: Immutable, of another type, or too large. ShapeError: Its content cannot be merged.
+            RateLimitedError, UnavailableError, AuthenticationError, ConfigError.
+        """
+        namespace = self._namespace_of(placement)
+        write = self._merge if self._config.mode is Mode.MERGE else self._own
+        try:
+            held = await write(namespace, placement, self._rendered(entries))
+        except RotatorError:
+            self._written.pop(placement, None)
+            raise
+        named = [
+            await name_secret(self._api, self._context, namespace, account, self._config.secret)
+            for account in self._config.service_accounts
+        ]
+        return Held(held.logins, changed=held.changed or any(named))
+
+    async def read(self, placement: str, entries: Sequence[Entry]) -> Held:
+        """Return what the Secret holds under the keys of ``entries``; nothing when there is no Secret.
+
+        Raises:
+            ShapeError: Its content cannot be read. Others as `apply`.
+        """
+        secret = await self._find(self._namespace_of(placement))
+        return Held(held_in(secret, entries, placement) if secret else {}, changed=False)
+
+    async def watch(self) -> AsyncIterator[None]:
+        """Yield when the selected namespaces were first listed, and whenever they became others.
+
+        Never yields for plain names: they need no right to list namespaces, and cannot change.
+        """
+        changed = asyncio.Event()
+        if self._selection.is_fixed:
+            await changed.wait()
+        follower = NamespaceWatch(self._api, self._selection, self._context, Pace(self._config.resync.total_seconds()))
+        # A task of its own: the stream's time-outs must not cancel whoever iterates.
+        task = asyncio.create_task(follower.follow(changed.set))
+        task.add_done_callback(lambda _: changed.set())
+        try:
+            while True:
+                await changed.wait()
+                changed.clear()
+                if task.done():
+                    task.result()
+                yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def close(self) -> None:
+        """Let go of certificates and keys. Connections are the transport's. Safe to repeat."""
+        self._api.close()
+
+    async def missing_rights(self) -> list[str]:
+        """Return the RBAC rules that the target needs and does not have, each with its namespace.
+
+        Asks for the first ten namespaces only; they usually share a role. Changes nothing.
+
+        Raises:
+            As `placements`.
+        """
+        fixed = self._selection.is_fixed
+        wanted = needed_rights(self._config, [], fixed=fixed)
+        lacking = [ask for ask in wanted if not await self._api.is_allowed(ask)]
+        if not lacking:
+            namespaces = (await self._namespaces())[:REVIEWED_NAMESPACES]
+            in_namespaces = needed_rights(self._config, namespaces, fixed=True)
+            lacking = [ask for ask in in_namespaces if not await self._api.is_allowed(ask)]
+        return [f"{ask.namespace or 'cluster'}: {ask.rule}" for ask in lacking]
+
+    async def _namespaces(self) -> list[str]:
+        if self._selection.is_fixed:
+            return fixed_names(self._selection)
+        items, _ = await self._api.list_namespaces(self._selection.selector)
+        return select(self._selection, (namespace for item in items if (namespace := parse_namespace(item))))
+
+    async def _own(self, namespace: str, placement: str, rendered: Rendered) -> Held:
+        """Apply the whole Secret; the first time in this process, look at what is there before."""
+        known = self._written.get(placement)
+        if known is None:
+            return await self._own_unknown(namespace, placement, rendered)
+        refuse_older(known.rendered.marks, known.rendered.held, rendered.entries, placement)
+        secret = await self._api.apply_secret(namespace, self._config.secret, rendered.body, Conflicts.TAKE)
+        return self._held(placement, secret, rendered, known.version)
+
+    async def _own_unknown(self, namespace: str, placement: str, rendered: Rendered) -> Held:
+        name = self._config.secret
+        there = await self._find(namespace)
+        if there is None:
+            secret = await self._api.apply_secret(namespace, name, rendered.body, Conflicts.REFUSE)
+            return self._held(placement, secret, rendered, "")
+        refuse_unsuitable(self._config, there, placement)
+        refuse_older(marks_in(there), _readable(there, rendered.entries, placement), rendered.entries, placement)
+        is_taken = self._config.mode is Mode.ADOPT or is_ours(there)
+        conflicts = Conflicts.TAKE if is_taken else Conflicts.REFUSE
+        version = version_of(there)
+        secret = await self._api.apply_secret(namespace, name, rendered.body_at(version), conflicts)
+        return self._held(placement, secret, rendered, version)
+
+    def _held(self, placement: str, secret: dict[str, Any], rendered: Rendered, version_before: str) -> Held:
+        version = version_of(secret)
+        self._written[placement] = _Written(version, rendered)
+        is_changed = version != version_before
+        if value_of(secret) == rendered.value:
+            return Held(rendered.held, changed=is_changed)
+        return Held(held_in(secret, rendered.entries, placement), changed=is_changed)
+
+    async def _merge(self, namespace: str, placement: str, rendered: Rendered) -> Held:
+        """Edit our registries in a shared Secret, again from the start whenever somebody was faster."""
+        failure: ConflictError | None = None
+        for attempt in range(MERGE_ATTEMPTS):
+            if failure is not None:
+                await self._context.clock.sleep(2**attempt * 0.1 * (0.5 + self._context.random() / 2))
+            there = await self._find(namespace)
+            body = self._edited(there, rendered, placement) if there else rendered.body
+            if body is None:
+                return Held(held_in(there or {}, rendered.entries, placement), changed=False)
+            try:
+                written = await self._put(namespace, there, body)
+            except ConflictError as error:
+                failure = error
+            else:
+                return Held(held_in(written, rendered.entries, placement))
+        raise ConflictError(f"{placement}: somebody else keeps changing it") from failure
+
+    def _edited(self, there: dict[str, Any], rendered: Rendered, placement: str) -> bytes | None:
+        refuse_unsuitable(self._config, there, placement)
+        held = held_in(there, rendered.entries, placement)
+        refuse_older(marks_in(there), held, rendered.entries, placement)
+        return merged(self._config, there, rendered.entries, placement)
+
+    async def _put(self, namespace: str, there: dict[str, Any] | None, body: bytes) -> dict[str, Any]:
+        if there is None:
+            # Applied rather than posted: only then may `resourceNames` limit the right to create.
+            return await self._api.apply_secret(namespace, self._config.secret, body, Conflicts.REFUSE)
+        return await self._api.replace_secret(namespace, self._config.secret, body)
+
+    async def _find(self, namespace: str) -> dict[str, Any] | None:
+        try:
+            return await self._api.get_secret(namespace, self._config.secret)
+        except NotFoundError:
+            return None
+
+    def _rendered(self, entries: Sequence[Entry]) -> Rendered:
+        for rendered in self._renderings:
+            if len(rendered.entries) == len(entries) and all(map(operator.is_, rendered.entries, entries)):
+                return rendered
+        rendered = render(self._config, entries)
+        self._renderings = [rendered, *self._renderings[: RENDERINGS - 1]]
+        return rendered
+
+    def _namespace_of(self, placement: str) -> str:
+        namespace, _, secret = placement.partition("/")
+        if secret != self._config.secret or not self._selection.has(namespace):
+            raise NotFoundError(f"{self._name}: {placement} is no placement of this target")
+        return namespace
+
+
+def _readable(secret: dict[str, Any], entries: Sequence[Entry], place: str) -> Mapping[str, Login]:
+    """Return the logins in ``secret``; none when it cannot be read, for then there is nothing to protect."""
+    try:
+        return held_in(secret, entries, place)
+    except ShapeError:
+        return {}
+
+
+def _access(name: str, config: KubernetesConfig, context: TargetContext) -> Access:
+    peer = Peer(name, insecure=config.insecure, connections=config.concurrency + _SPARE_CONNECTIONS)
+    if config.kubeconfig is None:
+        return InClusterAccess(peer, os.environ)
+    path = Path(config.kubeconfig)
+    return KubeconfigAccess(peer, path, context=config.context, clock=context.clock, environ=os.environ)

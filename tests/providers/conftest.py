@@ -1,0 +1,319 @@
+"""A world for providers: a clock that stands still, sources in files, a GitHub, and one harness per provider."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import ssl
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from aiohttp import web
+
+from rotator.domain.model import UNKNOWN, Expiry
+from rotator.errors import RotatorError
+from rotator.ports import Clock, Provider, Source
+from rotator.providers.context import ProviderContext
+from rotator.providers.ecr import Ecr, EcrConfig
+from rotator.providers.shared import Shared
+from rotator.registry.client import RegistryClient, RegistrySettings
+from rotator.sandbox.aws import SandboxAws
+from rotator.sandbox.registry import SandboxRegistry
+from rotator.sandbox.server import SandboxServer
+from rotator.secret import Secret
+from rotator.sources.file import FileSource
+from rotator.sources.reading import SourceReading
+from rotator.transport import Transport
+
+CANARY = "canary-7f3a9c51d2e8"
+ACCESS_KEY = "AKIDSANDBOX"
+
+
+class HeldClock:
+    """Shows one instant until it is told to advance."""
+
+    def __init__(self) -> None:
+        self._now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        """Return the instant."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Return the instant as seconds."""
+        return self._now.timestamp()
+
+    async def sleep(self, seconds: float) -> None:
+        """Advance instead of waiting."""
+        self.advance(timedelta(seconds=seconds))
+
+    def advance(self, by: timedelta) -> None:
+        """Move on."""
+        self._now += by
+
+
+class HeldSource:
+    """A source in memory, at the port: what it holds, and what it answers instead.
+
+    Args:
+        cheap: Whether it can tell a revision without reading.
+    """
+
+    def __init__(self, *, cheap: bool = True) -> None:
+        self.held: dict[str, SourceReading] = {}
+        self.error: RotatorError | None = None
+        self.reads: list[str] = []
+        self.after_read: Callable[[], None] = lambda: None
+        self._cheap = cheap
+
+    def put(self, location: str, value: str, *, revision: str = "1", expiry: Expiry = UNKNOWN) -> None:
+        """Hold ``value``."""
+        self.held[location] = SourceReading(Secret(value), revision, expiry)
+
+    async def read(self, location: str) -> SourceReading:
+        """Return what is held, or raise what was ordered."""
+        if self.error is not None:
+            raise self.error
+        self.reads.append(location)
+        reading = self.held[location]
+        self.after_read()
+        return reading
+
+    async def revision(self, location: str) -> str | None:
+        """Return the revision of what is held."""
+        return self.held[location].revision if self._cheap else None
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+class GitHub(SandboxServer):
+    """The one call of GitHub's API that is made: ``GET /rate_limit`` with a token."""
+
+    def __init__(self) -> None:
+        app = web.Application()
+        super().__init__(app)
+        self.tokens: dict[str, dict[str, str]] = {}
+        app.router.add_get("/rate_limit", self._rate_limit)
+
+    async def _rate_limit(self, request: web.Request) -> web.Response:
+        headers = self.tokens.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        if headers is None:
+            return web.json_response({"message": "Bad credentials"}, status=401)
+        return web.json_response({"resources": {}, "rate": {}}, headers=headers)
+
+
+@pytest.fixture(autouse=True)
+def _no_machine_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Hide whatever AWS credentials and settings this machine has: no test may need them."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(name="held")
+def _held() -> HeldClock:
+    return HeldClock()
+
+
+@pytest.fixture
+def clock(held: HeldClock) -> Clock:
+    """Return the clock of the test's world."""
+    return held
+
+
+@pytest.fixture
+def advance(held: HeldClock) -> Callable[[timedelta], None]:
+    """Return a function that moves the clock."""
+    return held.advance
+
+
+@pytest.fixture
+async def unhandled() -> list[str]:
+    """Return what the event loop reports as lost, as it comes."""
+    reports: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(str(context["message"])))
+    return reports
+
+
+@pytest.fixture
+def held_source() -> HeldSource:
+    """Return a source in memory, which the context calls ``vault``."""
+    return HeldSource()
+
+
+@pytest.fixture
+async def transport(clock: Clock) -> AsyncIterator[Transport]:
+    """Return the outbound HTTP client."""
+    client = Transport(clock=clock)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    """Return a pool for blocking SDKs."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        yield pool
+
+
+MakeContext = Callable[[str], ProviderContext]
+
+
+@pytest.fixture
+def make_context(
+    transport: Transport, clock: Clock, executor: ThreadPoolExecutor, held_source: HeldSource
+) -> MakeContext:
+    """Return a function that makes the context of a credential for the registry at a host, over plain HTTP."""
+    sources: dict[str, Source] = {"file": FileSource(), "vault": held_source}
+    shared = Shared(clock)
+
+    def make(host: str) -> ProviderContext:
+        registry = RegistryClient(transport, host=host, settings=RegistrySettings(insecure=True))
+        return ProviderContext(transport, clock, sources, executor, registry, shared)
+
+    return make
+
+
+@pytest.fixture
+async def registry(clock: Clock) -> AsyncIterator[SandboxRegistry]:
+    """Return a registry that takes passwords directly, as ECR does."""
+    async with SandboxRegistry(clock, auth="basic") as server:
+        yield server
+
+
+@pytest.fixture
+async def aws(clock: Clock, registry: SandboxRegistry) -> AsyncIterator[SandboxAws]:
+    """Return an AWS that knows `ACCESS_KEY` and mints passwords for the registry."""
+    async with SandboxAws(clock, registry, access_key=ACCESS_KEY) as server:
+        yield server
+
+
+@pytest.fixture
+async def github() -> AsyncIterator[GitHub]:
+    """Return a GitHub API that knows no token yet."""
+    async with GitHub() as server:
+        yield server
+
+
+@pytest.fixture(scope="session", name="authority")
+def _authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
+    """Return the path of the authority that `stranger_tls` is certified by."""
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+@pytest.fixture
+async def stranger_tls(authority: trustme.CA) -> AsyncIterator[SandboxServer]:
+    """Return an HTTPS server that answers 404 to everything."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", _nothing)
+    async with SandboxServer(app, tls=context) as server:
+        yield server
+
+
+async def _nothing(_: web.Request) -> web.Response:
+    response = web.Response(status=404)
+    response.force_close()  # asyncio forgets a TLS connection that the client ends first
+    return response
+
+
+@pytest.fixture
+def keep(tmp_path: Path) -> Callable[[str, str], dict[str, str]]:
+    """Return a function that keeps a secret in a file and returns the reference to it."""
+
+    def write(name: str, value: str) -> dict[str, str]:
+        path = tmp_path / name
+        path.touch(mode=0o600)
+        path.write_text(value)
+        return {"file": str(path)}
+
+    return write
+
+
+@pytest.fixture
+def access_key(keep: Callable[[str, str], dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Return the option for an access key that the sandbox knows, with the canary as its secret."""
+    return {"id": keep("access-key-id", ACCESS_KEY), "secret": keep("access-key-secret", CANARY)}
+
+
+MakeEcr = Callable[..., Ecr]
+ROLE_ANSWER = f"""<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
+<AccessKeyId>ASIATEMPORARY</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>{CANARY}</SessionToken>
+<Expiration>2026-11-23T13:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
+
+
+@pytest.fixture
+def make_ecr(make_context: MakeContext, aws: SandboxAws, access_key: dict[str, Any]) -> MakeEcr:
+    """Return a function that makes a provider for an account and region, which asks the sandbox."""
+
+    def make(account: str = "123456789012", region: str = "eu-west-1", **options: Any) -> Ecr:
+        host = f"{account}.dkr.ecr.{region}.amazonaws.com"
+        given = {"registry": host, "endpoint_url": aws.url, "insecure": True, "access_key": access_key, **options}
+        return Ecr(EcrConfig.model_validate(given), make_context(host))
+
+    return make
+
+
+@pytest.fixture
+def ecr(make_ecr: MakeEcr) -> Ecr:
+    """Return a provider for one account."""
+    return make_ecr()
+
+
+class Sts(SandboxServer):
+    """An STS that lets everybody assume any role, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        app = web.Application()
+        super().__init__(app)
+        self.forms: list[dict[str, str]] = []
+        app.router.add_post("/", self._assume)
+
+    async def _assume(self, request: web.Request) -> web.Response:
+        self.forms.append({key: str(value) for key, value in (await request.post()).items()})
+        return web.Response(text=ROLE_ANSWER, content_type="text/xml")
+
+
+@pytest.fixture
+async def sts() -> AsyncIterator[Sts]:
+    """Return an STS."""
+    async with Sts() as server:
+        yield server
+
+
+@pytest.fixture
+def failure() -> Callable[[Provider], Awaitable[RotatorError]]:
+    """Return a function that returns the error of issuing, after looking for the canary in all that it says."""
+
+    async def fail(provider: Provider) -> RotatorError:
+        with pytest.raises(RotatorError) as caught:
+            await provider.issue()
+        assert CANARY not in "".join(traceback.format_exception(caught.value))
+        return caught.value
+
+    return fail
+
+
+@pytest.fixture
+def refusal() -> Callable[[str], str]:
+    """Return a function that makes a body in which AWS refuses, quoting a secret as SignatureDoesNotMatch does."""
+    quoted = f"x-amz-security-token:{CANARY}"
+    return lambda code: json.dumps({"__type": f"com.amazonaws.ecr#{code}", "message": quoted})

@@ -1,0 +1,283 @@
+"""What `rotator.ports.Provider` promises, kept by every row of the table."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rotator.config.credential import CredentialConfig
+from rotator.domain.model import Expiry, Login, Strategy
+from rotator.domain.verdict import Verdict
+from rotator.errors import NotFoundError, PermissionDeniedError, RotatorError, UnavailableError
+from rotator.ports import Clock, Provider
+from rotator.providers import PROVIDERS
+from rotator.providers.context import ProviderContext
+from rotator.providers.custom import Custom, CustomConfig
+from rotator.providers.dockerhub import DockerHub, DockerHubConfig
+from rotator.providers.ecr import Ecr, EcrConfig
+from rotator.providers.ecr_public import EcrPublic, EcrPublicConfig
+from rotator.providers.ghcr import Ghcr, GhcrConfig
+from rotator.sandbox.aws import SandboxAws
+from rotator.sandbox.registry import SandboxRegistry
+from rotator.secret import Secret
+
+CANARY = "canary-7f3a9c51d2e8"
+ACCESS_KEY = "AKIDSANDBOX"
+MakeContext = Callable[[str], ProviderContext]
+
+
+@dataclass
+class Harness:
+    """One provider in a world where it works, and levers to break that world.
+
+    Args:
+        provider: Under test.
+        registry: Where its logins must work.
+        secret_file: The file that its secret is read from.
+        stop_vendor: Makes whoever hands out the secret unreachable: the vendor, or the source where that is all.
+    """
+
+    provider: Provider
+    registry: SandboxRegistry
+    secret_file: Path
+    stop_vendor: Callable[[], Awaitable[None]]
+
+
+Build = Callable[["World"], Awaitable[Harness]]
+
+
+@dataclass
+class World:
+    """What a harness is built from."""
+
+    clock: Clock
+    make_context: MakeContext
+    access_key: dict[str, dict[str, str]]
+    keep: Callable[[str, str], dict[str, str]]
+    github: Any
+    stack: AsyncExitStack
+
+    async def registry(self, auth: Any) -> SandboxRegistry:
+        """Return a started registry."""
+        return await self.stack.enter_async_context(SandboxRegistry(self.clock, auth=auth))
+
+    async def aws(self, registry: SandboxRegistry) -> SandboxAws:
+        """Return a started AWS."""
+        return await self.stack.enter_async_context(SandboxAws(self.clock, registry, access_key=ACCESS_KEY))
+
+
+async def _ecr(world: World) -> Harness:
+    registry = await world.registry("basic")
+    aws = await world.aws(registry)
+    config = EcrConfig(
+        registry=registry.host,
+        region="eu-west-1",
+        endpoint_url=aws.url,
+        insecure=True,
+        access_key=world.access_key,
+    )
+    secret_file = Path(world.access_key["secret"]["file"])
+    return Harness(Ecr(config, world.make_context(registry.host)), registry, secret_file, aws.stop)
+
+
+async def _ecr_public(world: World) -> Harness:
+    registry = await world.registry("bearer")
+    aws = await world.aws(registry)
+    config = EcrPublicConfig(
+        registry=registry.host,
+        endpoint_url=aws.url,
+        insecure=True,
+        access_key=world.access_key,
+    )
+    secret_file = Path(world.access_key["secret"]["file"])
+    return Harness(EcrPublic(config, world.make_context(registry.host)), registry, secret_file, aws.stop)
+
+
+def _read_from(provider: Provider, registry: SandboxRegistry, reference: dict[str, str]) -> Harness:
+    path = Path(reference["file"])
+
+    async def lose() -> None:
+        _loop(path)
+
+    return Harness(provider, registry, path, lose)
+
+
+def _loop(path: Path) -> None:
+    """Make the file one that the file system cannot find its way to."""
+    path.unlink()
+    path.symlink_to(path)
+
+
+async def _from_source(world: World) -> tuple[SandboxRegistry, Any]:
+    registry = await world.registry("bearer")
+    registry.add_login("mona", CANARY)
+    return registry, world.keep("token", CANARY)
+
+
+async def _ghcr(world: World) -> Harness:
+    registry, token = await _from_source(world)
+    world.github.tokens[CANARY] = {}
+    config = GhcrConfig(registry=registry.host, username="mona", token=token, api_url=world.github.url, insecure=True)
+    return _read_from(Ghcr(config, world.make_context(registry.host)), registry, token)
+
+
+async def _dockerhub(world: World) -> Harness:
+    registry, token = await _from_source(world)
+    config = DockerHubConfig(registry=registry.host, username="mona", token=token)
+    return _read_from(DockerHub(config, world.make_context(registry.host)), registry, token)
+
+
+async def _custom(world: World) -> Harness:
+    registry, password = await _from_source(world)
+    config = CustomConfig(registry=registry.host, username="mona", password=password)
+    return _read_from(Custom(config, world.make_context(registry.host)), registry, password)
+
+
+HARNESSES: dict[str, Build] = {
+    "custom": _custom,
+    "dockerhub": _dockerhub,
+    "ecr": _ecr,
+    "ecr_public": _ecr_public,
+    "ghcr": _ghcr,
+}
+
+
+@pytest.fixture(params=sorted(PROVIDERS))
+async def harness(
+    request: pytest.FixtureRequest,
+    clock: Clock,
+    make_context: MakeContext,
+    access_key: dict[str, dict[str, str]],
+    keep: Callable[[str, str], dict[str, str]],
+    github: Any,
+) -> AsyncIterator[Harness]:
+    """Return each registered provider in its world; a row without a harness fails here."""
+    async with AsyncExitStack() as stack:
+        world = World(clock, make_context, access_key, keep, github, stack)
+        yield await HARNESSES[request.param](world)
+
+
+@pytest.mark.parametrize("name", sorted(PROVIDERS))
+def test_each_row_names_a_class_with_its_options(name: str) -> None:
+    """Each row of the table loads, and its options carry its name."""
+    module, _, attribute = PROVIDERS[name].partition(":")
+    config = getattr(importlib.import_module(module), attribute).Config
+    assert issubclass(config, CredentialConfig)
+    assert config.model_fields["provider"].default == name
+
+
+@pytest.mark.parametrize("name", sorted(PROVIDERS))
+def test_every_option_is_explained(name: str) -> None:
+    """Each option that a provider adds has a description for the configuration's schema."""
+    module, _, attribute = PROVIDERS[name].partition(":")
+    fields = getattr(importlib.import_module(module), attribute).Config.model_fields
+    plain = {"provider", "registry"}
+    assert [option for option, field in fields.items() if not field.description and option not in plain] == []
+
+
+async def test_an_issued_login_works(harness: Harness) -> None:
+    """The registry accepts what the provider issued, and the provider's own probe finds so."""
+    issued = await harness.provider.issue()
+    assert harness.registry.accepts(issued.login.username, issued.login.secret.reveal())
+    finding = await harness.provider.probe(issued.login)
+    assert finding.verdict is Verdict.ACCEPTED
+    assert finding.subject == harness.registry.host
+
+
+async def test_a_wrong_login_is_found_out(harness: Harness) -> None:
+    """The probe of a login that the registry does not know is a refusal, not an error."""
+    finding = await harness.provider.probe(Login("mona", Secret("wrong")))
+    assert finding.verdict is Verdict.REJECTED
+
+
+async def test_a_probe_without_a_registry_cannot_tell(harness: Harness) -> None:
+    """When the registry is gone, the probe says nothing about the login."""
+    issued = await harness.provider.issue()
+    await harness.registry.stop()
+    assert (await harness.provider.probe(issued.login)).verdict is Verdict.CANNOT_TELL
+
+
+async def test_issuing_again_is_safe(harness: Harness) -> None:
+    """A second issue gives an equal or a new login, and the first still works."""
+    first, second = [await harness.provider.issue() for _ in range(2)]
+    for issued in (first, second):
+        assert harness.registry.accepts(issued.login.username, issued.login.secret.reveal())
+
+
+async def test_expiries_are_told_without_raising(harness: Harness) -> None:
+    """Whatever is asked about a login, the answer is an expiry."""
+    await harness.provider.issue()
+    for secret in ("", "wrong\r\nX-Injected: 1", "\x00", "é", "x" * 100_000):
+        assert isinstance(await harness.provider.inspect(Login("mona", Secret(secret))), Expiry)
+
+
+async def test_identity_and_strategy_hold_still(harness: Harness) -> None:
+    """Identity and strategy are the same before and after issuing, and hold no secret."""
+    before = (harness.provider.identity, harness.provider.strategy)
+    issued = await harness.provider.issue()
+    assert (harness.provider.identity, harness.provider.strategy) == before
+    assert issued.login.secret.reveal() not in before[0]
+    assert CANARY not in before[0]
+
+
+async def test_revision_matches_what_is_issued(harness: Harness) -> None:
+    """A provider that reads a source tells the same revision cheaply; one without a source tells none."""
+    issued = await harness.provider.issue()
+    assert await harness.provider.revision() == issued.revision
+    assert (issued.revision is not None) == (harness.provider.strategy is Strategy.READ)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        pytest.param(os.unlink, NotFoundError, id="gone"),
+        pytest.param(lambda path: path.chmod(0o644), PermissionDeniedError, id="forbidden"),
+    ],
+)
+async def test_a_source_without_the_secret_is_the_sources_error(
+    harness: Harness, spoil: Callable[[Any], None], expected: type[RotatorError]
+) -> None:
+    """What the source says about a missing or forbidden secret reaches the caller as it is."""
+    spoil(harness.secret_file)
+    with pytest.raises(expected):
+        await harness.provider.issue()
+
+
+async def test_an_unreachable_vendor_is_unavailable(harness: Harness) -> None:
+    """A vendor that cannot be reached is a reason to wait, with the cause named."""
+    await harness.stop_vendor()
+    with pytest.raises(UnavailableError) as caught:
+        await harness.provider.issue()
+    assert caught.value.cause in {"refused", "protocol"}
+
+
+async def test_no_error_and_no_line_holds_the_secret(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither our own log lines nor any error text, its causes included, hold the secret."""
+    caplog.set_level(logging.DEBUG, logger="rotator")
+    issued = await harness.provider.issue()
+    await harness.provider.probe(issued.login)
+    texts = [repr(issued), str(issued.notes), repr(harness.provider)]
+    texts.append(await _failure(harness.provider))
+    await harness.stop_vendor()
+    texts.append(await _failure(harness.provider))
+    texts += [record.getMessage() for record in caplog.records if record.name.startswith("rotator")]
+    leaks = [text for text in texts if CANARY in text or issued.login.secret.reveal() in text]
+    assert leaks == []
+
+
+async def _failure(provider: Provider) -> str:
+    """Return everything that a failing issue says, or nothing when it succeeds."""
+    try:
+        await provider.issue()
+    except RotatorError as error:
+        return "".join(traceback.format_exception(error))
+    return ""

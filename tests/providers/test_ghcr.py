@@ -1,0 +1,189 @@
+"""What GitHub tells about a token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from rotator.domain.model import NEVER, UNKNOWN, Expiry, Login
+from rotator.providers.context import ProviderContext
+from rotator.providers.ghcr import EXPIRY_HEADER, SCOPES_HEADER, Ghcr, GhcrConfig
+from rotator.secret import Secret
+
+GitHub = Any  # the classes are in conftest, which tests do not import
+HeldSource = Any
+TOKEN = "ghp_canary7f3a9c51d2e8"
+PLACE = "registries/ghcr#token"
+OCTOBER = Expiry(datetime(2026, 10, 15, 13, 19, 49, tzinfo=UTC))
+MARCH = Expiry(datetime(2027, 3, 19, 5, tzinfo=UTC))
+
+
+@pytest.fixture
+def ghcr(make_context: Callable[[str], ProviderContext], github: GitHub, held_source: HeldSource) -> Ghcr:
+    """Return a provider whose token is in the source and known to GitHub."""
+    held_source.put(PLACE, TOKEN, revision="4")
+    github.tokens[TOKEN] = {}
+    config = GhcrConfig.model_validate(
+        {"username": "mona", "token": {"vault": PLACE}, "api_url": github.url, "insecure": True}
+    )
+    return Ghcr(config, make_context("ghcr.io"))
+
+
+def login(token: str = TOKEN) -> Login:
+    """Return a login with ``token``."""
+    return Login("mona", Secret(token))
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        pytest.param("2026-10-15 13:19:49 UTC", OCTOBER, id="utc"),
+        pytest.param("2027-03-19 00:00:00 -0500", MARCH, id="offset"),
+        pytest.param("soon", UNKNOWN, id="unreadable"),
+        pytest.param("", UNKNOWN, id="empty"),
+    ],
+)
+async def test_the_header_tells_the_expiry(ghcr: Ghcr, github: GitHub, header: str, expected: Expiry) -> None:
+    """Both formats are read; what cannot be read is unknown, not never."""
+    github.tokens[TOKEN] = {EXPIRY_HEADER: header}
+    assert await ghcr.inspect(login()) == expected
+
+
+async def test_no_header_means_never(ghcr: Ghcr) -> None:
+    """GitHub names a date for each token that has one."""
+    assert await ghcr.inspect(login()) == NEVER
+
+
+@pytest.mark.parametrize("token", ["ghs_app", "ghu_user", "gho_oauth", "ghr_refresh"])
+async def test_no_header_for_an_apps_token_means_nothing(ghcr: Ghcr, github: GitHub, token: str) -> None:
+    """Tokens of apps die within hours although no date is named."""
+    github.tokens[token] = {}
+    assert await ghcr.inspect(login(token)) == UNKNOWN
+
+
+@pytest.mark.parametrize("status", [301, 401, 403, 404, 429, 500, 503])
+async def test_any_failure_is_unknown(ghcr: Ghcr, github: GitHub, status: int) -> None:
+    """Whatever else GitHub answers, nothing is concluded and nothing raised."""
+    github.fail(status, headers={"Location": "/elsewhere"})
+    assert await ghcr.inspect(login()) == UNKNOWN
+    assert (await ghcr.issue()).expiry == UNKNOWN
+
+
+async def test_an_enterprise_server_without_rate_limits_still_tells(ghcr: Ghcr, github: GitHub) -> None:
+    """Where rate limits are switched off the answer is 404, with the expiry beside it."""
+    github.fail(404, headers={EXPIRY_HEADER: "2026-10-15 13:19:49 UTC"})
+    assert await ghcr.inspect(login()) == OCTOBER
+
+
+@pytest.mark.parametrize("body", ["<html>Sign in to the network</html>", "{}", "[]", "7", "[" * 2000])
+async def test_a_page_of_somebody_else_is_not_githubs_word(ghcr: Ghcr, github: GitHub, body: str) -> None:
+    """A proxy's 200 without the header does not make a token live for ever."""
+    github.fail(200, body=body)
+    assert await ghcr.inspect(login()) == UNKNOWN
+
+
+async def test_an_unreachable_github_is_unknown_and_no_failure(ghcr: Ghcr, github: GitHub) -> None:
+    """Without the API the token is issued all the same."""
+    await github.stop()
+    issued = await ghcr.issue()
+    assert (issued.login, issued.expiry, issued.revision) == (login(), UNKNOWN, "4")
+    assert dict(issued.notes) == {}
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("ghp_x\r\nX-Injected: 1", id="newline"),
+        pytest.param("ghp_\x00", id="nul"),
+        pytest.param("ghp_é", id="not-ascii"),
+        pytest.param("ghp_x y", id="space"),
+    ],
+)
+async def test_what_cannot_stand_in_a_header_is_not_sent(ghcr: Ghcr, github: GitHub, token: str) -> None:
+    """A broken token is not shown to GitHub at all."""
+    assert await ghcr.inspect(login(token)) == UNKNOWN
+    assert list(github.asked) == []
+
+
+async def test_issuing_asks_github_once(ghcr: Ghcr, github: GitHub) -> None:
+    """One call gives expiry and scopes, with the token as a bearer."""
+    github.tokens[TOKEN] = {EXPIRY_HEADER: "2027-03-19 00:00:00 -0500", SCOPES_HEADER: "repo, read:packages"}
+    issued = await ghcr.issue()
+    assert (issued.expiry, dict(issued.notes)) == (MARCH, {"scopes": "read:packages, repo"})
+    (asked,) = github.asked
+    assert (asked.method, asked.path, asked.credential) == ("GET", "/rate_limit", f"Bearer {TOKEN}")
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param({}, {}, id="no-classic-token"),
+        pytest.param({SCOPES_HEADER: ""}, {"scopes": ""}, id="no-scope"),
+        pytest.param({SCOPES_HEADER: "read:packages"}, {"scopes": "read:packages"}, id="least"),
+    ],
+)
+async def test_scopes_are_noted_when_github_names_them(
+    ghcr: Ghcr, github: GitHub, headers: dict[str, str], expected: dict[str, str]
+) -> None:
+    """An empty list is a fact; a missing header is none."""
+    github.tokens[TOKEN] = headers
+    assert dict((await ghcr.issue()).notes) == expected
+
+
+async def test_the_sources_earlier_date_wins(ghcr: Ghcr, github: GitHub, held_source: HeldSource) -> None:
+    """Whoever names the earlier date is believed."""
+    held_source.put(PLACE, TOKEN, expiry=OCTOBER)
+    github.tokens[TOKEN] = {EXPIRY_HEADER: "2027-03-19 00:00:00 -0500"}
+    assert (await ghcr.issue()).expiry == OCTOBER
+
+
+async def test_no_redirect_is_followed(ghcr: Ghcr, github: GitHub) -> None:
+    """The token is shown to no other address than the configured one."""
+    github.fail(302, path="/rate_limit", headers={"Location": f"{github.url}/elsewhere"})
+    await ghcr.inspect(login())
+    assert [asked.path for asked in github.asked] == ["/rate_limit"]
+
+
+async def test_proxies_and_logins_of_the_environment_have_no_effect(
+    ghcr: Ghcr, github: GitHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    """Neither proxy variables nor a netrc change what is sent where."""
+    (tmp_path / "netrc").write_text("default login thief password thief\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert await ghcr.inspect(login()) == NEVER
+    assert github.asked[0].credential == f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        pytest.param({"token": "ghp_x"}, "a secret is never written here", id="inline-token"),
+        pytest.param({"username": ""}, "should match pattern", id="empty-username"),
+        pytest.param({"username": "mona:x"}, "should match pattern", id="colon-in-username"),
+        pytest.param({"username": None}, "valid string", id="no-username"),
+        pytest.param({"api_url": "http://ghe.example/api/v3"}, "api_url is not https", id="plain-http"),
+        pytest.param({"api_url": "ghe.example"}, "write scheme, host", id="no-scheme"),
+    ],
+)
+def test_mistakes_are_explained(options: dict[str, Any], sentence: str) -> None:
+    """Each mistake is refused with a sentence that says what to write."""
+    with pytest.raises(ValidationError, match=sentence):
+        GhcrConfig.model_validate({"username": "mona", "token": {"env": "GHCR_TOKEN"}, **options})
+
+
+def test_least_configuration() -> None:
+    """A user name and a token are enough; the user name may be kept in a source too."""
+    config = GhcrConfig.model_validate({"username": {"vault": "x#user"}, "token": {"vault": "x#token"}})
+    assert (config.registry, config.api_url, str(config.username)) == (
+        "ghcr.io",
+        "https://api.github.com",
+        "vault:x#user",
+    )

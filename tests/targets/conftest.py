@@ -1,0 +1,128 @@
+"""A real Kubernetes API server, where its programs are installed."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+ROLES = Path(__file__).parents[2] / "deploy" / "kubernetes"
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class RealApiServer:
+    """A running API server.
+
+    Args:
+        url: Its base URL; the certificate is its own.
+        token: A token of somebody who has the shipped role in the namespace ``web``, and nothing else.
+    """
+
+    url: str
+    token: str
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@asynccontextmanager
+async def running(*command: str) -> AsyncIterator[None]:
+    """Run a program while the block lasts."""
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet)
+    try:
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def prepare(folder: Path) -> None:
+    """Write the key for service accounts and the two users' tokens."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    (folder / "accounts.pem").write_bytes(pem)
+    (folder / "tokens.csv").write_text('admin,admin,1,"system:masters"\nrotator,rotator,2\n')
+
+
+def api_server(folder: Path, port: int, etcd: str) -> list[str]:
+    """Return the command line of an API server without controllers."""
+    return [
+        "kube-apiserver",
+        f"--etcd-servers={etcd}",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={port}",
+        f"--cert-dir={folder}",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={folder}/accounts.pem",
+        f"--service-account-signing-key-file={folder}/accounts.pem",
+        f"--token-auth-file={folder}/tokens.csv",
+        "--authorization-mode=RBAC",
+        "--service-cluster-ip-range=10.0.0.0/24",
+        "--disable-admission-plugins=ServiceAccount",
+    ]
+
+
+async def create(session: aiohttp.ClientSession, url: str, body: dict[str, Any]) -> bool:
+    """Create an object as the administrator; False while the server is not up yet."""
+    try:
+        async with session.post(url, json=body, headers={"Authorization": "Bearer admin"}, ssl=False) as answer:
+            return answer.status in {201, 409}
+    except aiohttp.ClientError:
+        return False
+
+
+async def populate(url: str) -> None:
+    """Create the namespace ``web`` with the shipped role, bound to the user ``rotator``."""
+    role, binding = yaml.safe_load_all((ROLES / "role.yaml").read_text())
+    binding["subjects"] = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "rotator"}]
+    roles = f"{url}/apis/rbac.authorization.k8s.io/v1/namespaces/web"
+    objects = [
+        (f"{url}/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "web"}}),
+        (f"{roles}/roles", role),
+        (f"{roles}/rolebindings", binding),
+    ]
+    async with aiohttp.ClientSession() as session, asyncio.timeout(START_SECONDS):
+        for address, body in objects:
+            while not await create(session, address, body):  # noqa: ASYNC110 (another process tells nobody)
+                await asyncio.sleep(0.2)
+
+
+@asynccontextmanager
+async def started(folder: Path) -> AsyncIterator[RealApiServer]:
+    """Run etcd and an API server while the block lasts; skip the test where they are not installed."""
+    if not (shutil.which("kube-apiserver") and shutil.which("etcd")):
+        pytest.skip("kube-apiserver and etcd are not installed")
+    prepare(folder)
+    port = free_port()
+    etcd, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+    data = ["--data-dir", str(folder / "etcd"), "--listen-peer-urls", peer]
+    async with AsyncExitStack() as stack:
+        client_urls = ["--listen-client-urls", etcd, "--advertise-client-urls", etcd]
+        await stack.enter_async_context(running("etcd", *data, *client_urls))
+        await stack.enter_async_context(running(*api_server(folder, port, etcd)))
+        await populate(f"https://127.0.0.1:{port}")
+        yield RealApiServer(f"https://127.0.0.1:{port}", "rotator")
+
+
+@pytest.fixture
+def real_api_server(tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[RealApiServer]]:
+    """Return a function that starts a real API server for the time of a block."""
+    return lambda: started(tmp_path)

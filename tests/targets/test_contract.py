@@ -1,0 +1,265 @@
+"""What `rotator.ports.Target` promises, kept by every row of the table."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rotator.clock import SystemClock
+from rotator.config.target import TargetConfig
+from rotator.domain.model import Entry, Login
+from rotator.errors import RotatorError
+from rotator.ports import Target
+from rotator.sandbox.kubernetes import SandboxKubernetes
+from rotator.secret import Secret, base64_forms
+from rotator.targets import TARGETS
+from rotator.targets.context import TargetContext
+from rotator.targets.docker_config import DockerConfigConfig, DockerConfigTarget
+from rotator.targets.kubernetes import KubernetesConfig, KubernetesTarget
+from rotator.transport import Transport
+
+CANARY = "canary-90c2e7f1b64d"
+ROLES = Path(__file__).parents[2] / "deploy" / "kubernetes"
+
+
+@dataclass
+class Harness:
+    """One target in a world where it works.
+
+    Args:
+        target: Under test.
+        add_foreign: Puts something of somebody else beside what the target wrote.
+        has_foreign: Tells whether that is still there.
+    """
+
+    target: Target
+    add_foreign: Callable[[], None]
+    has_foreign: Callable[[], bool]
+
+
+@dataclass
+class World:
+    """What a harness is built from."""
+
+    folder: Path
+    context: TargetContext
+    stack: AsyncExitStack
+    real_api_server: Callable[[], AbstractAsyncContextManager[Any]]
+
+
+async def _docker_config(world: World) -> Harness:
+    path = world.folder / "config.json"
+    config = DockerConfigConfig(type="docker_config", path=str(path))
+
+    def add_foreign() -> None:
+        document = json.loads(path.read_text())
+        document["auths"]["other.example"] = {"auth": "eDp5"}
+        path.write_text(json.dumps({**document, "proxies": {}}))
+
+    def has_foreign() -> bool:
+        document = json.loads(path.read_text())
+        return document["auths"]["other.example"] == {"auth": "eDp5"} and "proxies" in document
+
+    return Harness(DockerConfigTarget("edge", config, world.context), add_foreign, has_foreign)
+
+
+async def _kubernetes(world: World, role: str = "role.yaml", mode: str = "own") -> Harness:
+    """Return a target that has exactly the rights that are shipped for its mode."""
+    cluster = await world.stack.enter_async_context(SandboxKubernetes())
+    bodies = yaml.safe_load_all((ROLES / role).read_text())
+    rules = [{**rule, "namespace": "web"} for body in bodies for rule in body.get("rules", ())]
+    cluster.add_token(CANARY, rules)
+    cluster.add_namespace("web")
+
+    def add_foreign() -> None:
+        body = cluster.secret("web", "regcred")
+        assert body is not None
+        body["metadata"].setdefault("labels", {})["team"] = "web"
+        cluster.set_secret("web", {**body, "data": {**body["data"], "other": "YQ=="}})
+
+    def has_foreign() -> bool:
+        body = cluster.secret("web", "regcred")
+        return body is not None and (body["metadata"]["labels"]["team"], body["data"]["other"]) == ("web", "YQ==")
+
+    return Harness(_kubernetes_target(world, cluster.url, CANARY, mode), add_foreign, has_foreign)
+
+
+async def _kubernetes_merge(world: World) -> Harness:
+    return await _kubernetes(world, "role-merge.yaml", "merge")
+
+
+async def _kubernetes_real(world: World) -> Harness:
+    server = await world.stack.enter_async_context(world.real_api_server())
+    target = _kubernetes_target(world, server.url, server.token, "own")
+    return Harness(target, lambda: None, lambda: True)
+
+
+def _kubernetes_target(world: World, url: str, token: str, mode: str) -> KubernetesTarget:
+    kubeconfig = {
+        "current-context": "a",
+        "contexts": [{"name": "a", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": url, "insecure-skip-tls-verify": True}}],
+        "users": [{"name": "u", "user": {"token": token}}],
+    }
+    path = world.folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(kubeconfig))
+    options = {"namespaces": ["web"], "secret": "regcred", "insecure": True, "mode": mode, "kubeconfig": str(path)}
+    config = KubernetesConfig.model_validate({"type": "kubernetes", **options})
+    return KubernetesTarget("prod", config, world.context)
+
+
+HARNESSES: dict[str, Callable[[World], Awaitable[Harness]]] = {
+    "docker_config": _docker_config,
+    "kubernetes": _kubernetes,
+    "kubernetes-merge": _kubernetes_merge,
+    "kubernetes-real": _kubernetes_real,
+}
+"""By kind, and ``kind-variant`` for further ways to run one."""
+
+
+@pytest.fixture(params=sorted({*TARGETS, *HARNESSES}))
+async def harness(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    real_api_server: Callable[[], AbstractAsyncContextManager[Any]],
+) -> AsyncIterator[Harness]:
+    """Return each registered target in its world; a row without a harness fails here."""
+    clock = SystemClock()
+    transport = Transport(clock=clock)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(transport.close)
+        world = World(tmp_path, TargetContext(transport, clock, lambda: 0.5), stack, real_api_server)
+        made = await HARNESSES[request.param](world)
+        stack.push_async_callback(made.target.close)
+        yield made
+
+
+def entry(credential: str = "ghcr", registry: str = "ghcr.io", *, generation: int = 1, password: str = CANARY) -> Entry:
+    """Return an entry; its password tells its generation."""
+    login = Login("robot", Secret(f"{password}-{generation}"))
+    return Entry(credential, registry, login, generation, f"print-{generation}")
+
+
+async def only_placement(target: Target) -> str:
+    """Return the one placement of a harness."""
+    (placement,) = await target.placements()
+    return placement
+
+
+@pytest.mark.parametrize("kind", sorted(TARGETS))
+def test_each_row_names_a_class_with_its_options(kind: str) -> None:
+    """Each row of the table loads, and every option of its own is explained for the configuration's schema."""
+    module, _, attribute = TARGETS[kind].partition(":")
+    config = getattr(importlib.import_module(module), attribute).Config
+    assert issubclass(config, TargetConfig)
+    assert [option for option, field in config.model_fields.items() if not field.description] == []
+    assert config.model_json_schema()["properties"]["type"]["const"] == kind
+
+
+async def test_kind_and_name(harness: Harness, request: pytest.FixtureRequest) -> None:
+    """A target knows its row and its name in the configuration."""
+    assert harness.target.kind in request.node.callspec.id
+    assert harness.target.name in {"edge", "prod"}
+
+
+async def test_an_empty_placement_holds_nothing(harness: Harness) -> None:
+    """Reading before the first write finds nothing and is no error."""
+    held = await harness.target.read(await only_placement(harness.target), [entry()])
+    assert (dict(held.logins), held.changed) == ({}, False)
+
+
+async def test_apply_then_read(harness: Harness) -> None:
+    """What was applied is held, as the write says and as a read finds."""
+    placement = await only_placement(harness.target)
+    entries = (entry(),)
+    held = await harness.target.apply(placement, entries)
+    found = await harness.target.read(placement, entries)
+    assert held.changed
+    assert dict(held.logins) == dict(found.logins) == {"ghcr": entries[0].login}
+
+
+async def test_apply_is_idempotent(harness: Harness) -> None:
+    """The second time nothing is changed, whether the entries are the same object or equal ones."""
+    placement = await only_placement(harness.target)
+    entries = (entry(),)
+    await harness.target.apply(placement, entries)
+    for again in (entries, (entry(),)):
+        held = await harness.target.apply(placement, again)
+        assert (held.changed, dict(held.logins)) == (False, {"ghcr": entries[0].login})
+
+
+async def test_several_credentials(harness: Harness) -> None:
+    """One placement holds several credentials, written in one step."""
+    placement = await only_placement(harness.target)
+    entries = [entry(), entry("hub", "docker.io"), entry("ecr", "123456789012.dkr.ecr.eu-west-1.amazonaws.com")]
+    held = await harness.target.apply(placement, entries)
+    assert dict(held.logins) == {each.credential: each.login for each in entries}
+
+
+async def test_newer_replaces_older(harness: Harness) -> None:
+    """A newer generation takes the place of an older one; its neighbour stays."""
+    placement = await only_placement(harness.target)
+    neighbour = entry("quay", "quay.io")
+    await harness.target.apply(placement, [entry(), neighbour])
+    newer = entry(generation=2)
+    held = await harness.target.apply(placement, [newer, neighbour])
+    assert held.changed
+    assert dict((await harness.target.read(placement, [newer, neighbour])).logins) == {
+        "ghcr": newer.login,
+        "quay": neighbour.login,
+    }
+
+
+async def test_unrelated_entries_survive(harness: Harness) -> None:
+    """What others put there is left alone by every write."""
+    placement = await only_placement(harness.target)
+    await harness.target.apply(placement, [entry()])
+    harness.add_foreign()
+    await harness.target.apply(placement, [entry(generation=2)])
+    assert harness.has_foreign()
+
+
+FAILING = [
+    pytest.param(entry(generation=6), id="older generation"),
+    pytest.param(entry(registry="not a host", generation=8), id="impossible registry"),
+]
+
+
+@pytest.mark.parametrize("failing", FAILING)
+async def test_an_error_leaves_the_old_value(harness: Harness, failing: Entry) -> None:
+    """A write that is refused changes nothing."""
+    placement = await only_placement(harness.target)
+    good = entry(generation=7)
+    await harness.target.apply(placement, [good])
+    with pytest.raises(RotatorError):
+        await harness.target.apply(placement, [failing])
+    assert dict((await harness.target.read(placement, [good])).logins) == {"ghcr": good.login}
+
+
+@pytest.mark.parametrize("failing", FAILING)
+async def test_secrets_stay_secret(harness: Harness, failing: Entry, caplog: pytest.LogCaptureFixture) -> None:
+    """No secret is in a log line, a representation, an error or its causes, in clear or in base64."""
+    caplog.set_level(logging.DEBUG)
+    placement = await only_placement(harness.target)
+    held = await harness.target.apply(placement, [entry(generation=7)])
+    with pytest.raises(RotatorError) as caught:
+        await harness.target.apply(placement, [failing])
+    told = [*traceback.format_exception(caught.value), repr(held), repr(vars(harness.target)), caplog.text]
+    for form in {CANARY, *base64_forms(CANARY)}:
+        assert form not in "\n".join(told)
+
+
+async def test_closing_twice(harness: Harness) -> None:
+    """Closing may be repeated."""
+    await harness.target.close()
+    await harness.target.close()
