@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Self
 
 from rotator.targets.kubernetes.config import NamespaceRules
 
@@ -38,16 +38,36 @@ class Selection:
     include: tuple[str, ...]
     exclude: tuple[str, ...] = ()
     selector: str = ""
+    _included: _Names = field(init=False, repr=False, compare=False)
+    _excluded: _Names = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Sort names from patterns once: thousands of plain names are asked for one by one."""
+        object.__setattr__(self, "_included", _Names.of(self.include))
+        object.__setattr__(self, "_excluded", _Names.of(self.exclude))
 
     @property
     def is_fixed(self) -> bool:
         """Whether the names are known without asking the cluster."""
-        return not self.selector and not any(_WILDCARDS & set(pattern) for pattern in self.include)
+        return not self.selector and not self._included.patterns
 
     def has(self, name: str) -> bool:
         """Return whether ``name`` passes the patterns; labels are the server's business."""
-        included = any(fnmatchcase(name, pattern) for pattern in self.include)
-        return included and not any(fnmatchcase(name, pattern) for pattern in self.exclude)
+        return self._included.has(name) and not self._excluded.has(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    plain: frozenset[str]
+    patterns: tuple[str, ...]
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Self:
+        patterns = tuple(text for text in texts if _WILDCARDS & set(text))
+        return cls(frozenset(texts).difference(patterns), patterns)
+
+    def has(self, name: str) -> bool:
+        return name in self.plain or any(fnmatchcase(name, pattern) for pattern in self.patterns)
 
 
 def parse_selection(namespaces: list[str] | NamespaceRules) -> Selection:

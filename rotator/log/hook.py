@@ -1,0 +1,160 @@
+"""One log line per event of the domain."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+import structlog
+
+from rotator.domain.events import (
+    AlarmMissed,
+    ClockStepped,
+    ConfigReloaded,
+    Crashed,
+    DeliveryFinished,
+    Event,
+    RotationFinished,
+    RotationStarted,
+    SourceFailed,
+    StepFinished,
+    StoreFailed,
+    TargetFailed,
+    VersionProbed,
+    VersionPromoted,
+)
+from rotator.domain.model import Expiry
+from rotator.domain.verdict import Verdict
+
+_OUTCOMES = {
+    "succeeded": ("info", "rotation_succeeded"),
+    "unchanged": ("info", "rotation_unchanged"),
+    "delivering": ("warning", "rotation_partially_delivered"),
+    "partial": ("warning", "rotation_partially_delivered"),
+    "failed": ("warning", "rotation_failed"),
+    "abandoned": ("warning", "rotation_abandoned"),
+}
+_VERDICTS = {Verdict.ACCEPTED: "debug", Verdict.CANNOT_TELL: "info"}
+
+
+class LogHook:
+    """A `rotator.ports.Hook` that writes each event as one line: what fails is a warning, a defect an error."""
+
+    def __init__(self) -> None:
+        self._log: Any = structlog.get_logger("rotator.events")
+
+    def __call__(self, event: Event) -> None:  # noqa: C901, PLR0912 (one case per event: a table that mypy proves complete)
+        """Write ``event``. Cheap when its level is not shown."""
+        match event:
+            case RotationStarted():
+                self._rotation_started(event)
+            case StepFinished():
+                self._step_finished(event)
+            case RotationFinished():
+                self._rotation_finished(event)
+            case DeliveryFinished():
+                self._delivery_finished(event)
+            case VersionProbed():
+                self._version_probed(event)
+            case VersionPromoted():
+                self._version_promoted(event)
+            case ClockStepped():
+                self._log.warning("clock_stepped", seconds=event.seconds)
+            case StoreFailed():
+                self._log.error("store_failed", operation=event.operation, error=event.error, message=event.message)
+            case TargetFailed():
+                self._target_failed(event)
+            case AlarmMissed():
+                self._log.warning("alarm_missed", reason=event.reason)
+            case SourceFailed():
+                self._source_failed(event)
+            case Crashed():
+                self._log.error("defect_found", where=event.where, exc_info=event.error)
+            case ConfigReloaded():
+                self._config_reloaded(event)
+            case _:
+                assert_never(event)
+
+    def _rotation_started(self, event: RotationStarted) -> None:
+        self._log.info(
+            "rotation_resumed" if event.resumed else "rotation_started",
+            rotation=event.rotation,
+            credential=event.credential,
+            reason=event.reason,
+            message=event.message,
+        )
+
+    def _step_finished(self, event: StepFinished) -> None:
+        self._log.debug(
+            "step_finished",
+            rotation=event.rotation,
+            credential=event.credential,
+            step=event.step,
+            seconds=round(event.seconds, 3),
+            message=event.message,
+        )
+
+    def _rotation_finished(self, event: RotationFinished) -> None:
+        level, name = _OUTCOMES.get(event.outcome, ("warning", "rotation_finished"))
+        getattr(self._log, level)(
+            name,
+            rotation=event.rotation,
+            credential=event.credential,
+            reason=event.reason,
+            outcome=event.outcome,
+            step=event.step,
+            error=event.error,
+            message=event.message,
+            seconds=round(event.seconds, 3),
+        )
+
+    def _delivery_finished(self, event: DeliveryFinished) -> None:
+        write = self._log.warning if event.error else self._log.debug
+        write(
+            "delivery_failed" if event.error else "delivery_confirmed",
+            target=event.target,
+            placement=event.placement,
+            credential=event.credential,
+            generation=event.generation,
+            error=event.error,
+            message=event.message,
+            changed=event.changed,
+            seconds=round(event.seconds, 3),
+        )
+
+    def _version_probed(self, event: VersionProbed) -> None:
+        getattr(self._log, _VERDICTS.get(event.verdict, "warning"))(
+            "version_probed",
+            credential=event.credential,
+            generation=event.generation,
+            verdict=event.verdict.value,
+            message=event.message,
+        )
+
+    def _version_promoted(self, event: VersionPromoted) -> None:
+        self._log.info(
+            "version_promoted",
+            credential=event.credential,
+            generation=event.generation,
+            issued_at=event.issued_at.isoformat(),
+            expires=_describe(event.expiry),
+        )
+
+    def _target_failed(self, event: TargetFailed) -> None:
+        self._log.warning(
+            "target_unlisted", target=event.target, kind=event.kind, error=event.error, message=event.message
+        )
+
+    def _source_failed(self, event: SourceFailed) -> None:
+        self._log.warning("source_failed", credential=event.credential, error=event.error, message=event.message)
+
+    def _config_reloaded(self, event: ConfigReloaded) -> None:
+        if event.error:
+            self._log.error("config_refused", message=event.error)
+        else:
+            self._log.info("config_reloaded")
+
+
+def _describe(expiry: Expiry) -> str:
+    if expiry.never:
+        return "never"
+    return "unknown" if expiry.at is None else expiry.at.isoformat()

@@ -1,0 +1,76 @@
+"""The closed sets of label values. Whatever is not in them is exported as ``other``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from rotator.domain.due import REASONS
+from rotator.domain.rotation import Step
+
+OTHER = "other"
+
+TRIGGERS = (*REASONS, OTHER)
+STEPS = (*(step.value for step in Step), OTHER)
+ERRORS = (
+    "config",
+    "conflict",
+    "fenced",
+    "internal",
+    "not_found",
+    "permanent",
+    "permission_denied",
+    "rate_limited",
+    "shape",
+    "store",
+    "temporary",
+    "unauthenticated",
+    "unavailable",
+    "unsupported",
+    "verification",
+    OTHER,
+)
+"""Every ``code`` of the error tree."""
+
+CODES = (
+    *("2xx", "3xx", "4xx", "401", "403", "404", "409", "429", "5xx"),
+    *("timeout", "dns", "tls", "refused", "reset", "protocol", OTHER),
+)
+"""What may become of an outgoing request."""
+
+MISSED = ("late", "busy", OTHER)
+DIRECTIONS = ("forward", "backward")
+STORE_OPERATIONS = ("journal", "probe", "delivery", "load", OTHER)
+TARGET_STATES = ("in_sync", "stale", "unknown", "failing", "fenced")
+"""Best first: a target counts in the last of these that any of its credentials is in."""
+
+REGISTRY_PEERS = ("registry",)
+"""Peers whose 429 counts against a registry's rate limit."""
+
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}", re.ASCII)
+
+
+def closed(value: str, known: Collection[str]) -> str:
+    """Return ``value`` if it is one of ``known``, else ``other``."""
+    return value if value in known else OTHER
+
+
+class Admitted:
+    """A set of words that grows as they are seen, but only so far; the rest is ``other``.
+
+    Args:
+        most: How many different words are let through.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._words: set[str] = set()
+
+    def __call__(self, word: str) -> str:
+        """Return ``word`` if it is a plain word and there was room for it, else ``other``."""
+        if word in self._words:
+            return word
+        if len(self._words) >= self._most or not _WORD.fullmatch(word):
+            return OTHER
+        self._words.add(word)
+        return word
