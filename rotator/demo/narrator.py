@@ -50,12 +50,14 @@ class Narrator:
         self.say(f">> {text}")
 
     def prove(self, proofs: list[Proof]) -> bool:
-        """Print what pulls and what does not; return whether everything does."""
+        """Print how many pulls worked, and what did not; return whether everything pulls."""
+        pulled = [proof for proof in proofs if proof.pulls]
+        places = list(dict.fromkeys(proof.place for proof in proofs))
+        self.say(f"proof: {len(pulled)} of {len(proofs)} pulls work, with what is held by {', '.join(places)}")
         for proof in proofs:
-            self.say(f"   {'pulls' if proof.pulls else 'DOES NOT PULL'}: {proof.image} with what {proof.place} holds")
             if not proof.pulls:
-                self.say(f"      the registry answered {proof.why}")
-        return bool(proofs) and all(proof.pulls for proof in proofs)
+                self.say(f"   DOES NOT PULL: {proof.image} with what {proof.place} holds: {proof.why}")
+        return bool(proofs) and len(pulled) == len(proofs)
 
     def __call__(self, event: Event) -> None:
         """Print ``event`` if a newcomer would want to know."""

@@ -51,7 +51,7 @@ def _held(world: DemoWorld) -> Iterator[tuple[str, dict[str, dict[str, str]]]]:
             document = base64.b64decode(secret["data"][".dockerconfigjson"])
             yield f"Secret {namespace}/regcred", json.loads(document)["auths"]
     if world.docker_config.exists():
-        yield f"file {world.docker_config}", _auths(world.docker_config)
+        yield world.docker_config.name, _auths(world.docker_config)
 
 
 def _auths(path: Path) -> dict[str, dict[str, str]]:

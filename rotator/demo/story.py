@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine
@@ -22,7 +23,9 @@ from rotator.demo.world import BOT, DemoWorld, open_world
 from rotator.domain.status import Health
 from rotator.errors import TemporaryError
 from rotator.kinds import kinds
+from rotator.log import configure
 from rotator.ports import Clock
+from rotator.secret import Redactor
 
 LIFETIME = timedelta(minutes=1)
 LIFETIME_ONCE = timedelta(seconds=10)
@@ -82,12 +85,20 @@ async def run(*, once: bool, write: Callable[[str], None]) -> bool:
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rotator-demo-")))
         world = await stack.enter_async_context(open_world(directory, clock, LIFETIME_ONCE if once else LIFETIME))
+        _log_to(world.log, stack)
         application = await stack.enter_async_context(Application.open(load(world.config_path, kinds()), clock))
         narrator = Narrator(clock, write)
         application.listen(narrator)
         stage = Stage(world, application, narrator, clock)
         _introduce(stage)
         return await _play(stage, _once if once else _forever)
+
+
+def _log_to(path: Path, stack: AsyncExitStack) -> None:
+    """Have the daemon's log lines go to a file, so that the story stays readable."""
+    stream = stack.enter_context(path.open("w", encoding="utf-8"))
+    handler = configure("info", "json", stream, Redactor())
+    stack.callback(handler.close)
 
 
 async def _play(stage: Stage, story: Callable[[Stage], Coroutine[Any, Any, bool]]) -> bool:
@@ -103,20 +114,26 @@ async def _play(stage: Stage, story: Callable[[Stage], Coroutine[Any, Any, bool]
 
 def _introduce(stage: Stage) -> None:
     world, config = stage.world, stage.application.config
+    program = shlex.join([sys.executable, "-m", "rotator"])
     for line in (
         "The daemon runs against a sandbox on this machine: two private registries, AWS's ECR API, Vault, Kubernetes.",
+        "Look at it from another terminal while it runs:",
         "",
-        f"  configuration  {world.config_path}",
-        f"  docker config  {world.docker_config}",
-        f"  status         {sys.argv[0]} status --socket {world.socket}",
-        f"  metrics        http://{config.metrics.listen}/metrics",
+        f"  {program} status --socket {world.socket}",
+        f"  {program} rotate ecr --reason 'I try it' --socket {world.socket}",
+        f"  curl http://{config.metrics.listen}/metrics",
+        f"  cat {world.docker_config}        (the docker config that it keeps fresh)",
+        f"  cat {world.config_path}               (its configuration)",
+        f"  cat {world.log}                 (its log)",
     ):
         stage.narrator.write(line)
 
 
 async def _once(stage: Stage) -> bool:
     """One full cycle: first delivery, a token replaced at the source, a new namespace, a renewal; then the proof."""
-    return all([await chapter(stage) for chapter in (_begin, _replace_token, _new_namespace, _renewal)])
+    proved = all([await chapter(stage) for chapter in (_begin, _replace_token, _new_namespace, _renewal)])
+    stage.narrator.say("done: every chapter was proved from outside" if proved else "a proof failed; see above")
+    return proved
 
 
 async def _forever(stage: Stage) -> bool:

@@ -62,6 +62,11 @@ class DemoWorld:
         """The docker config file that the daemon keeps."""
         return self.directory / "docker" / "config.json"
 
+    @property
+    def log(self) -> Path:
+        """Where the daemon's own log lines go, as JSON."""
+        return self.directory / "daemon.log"
+
     def put_token(self, token: str) -> None:
         """Do what a person does when a token is replaced: make it known to the registry and put it into Vault."""
         self.hub.add_login(BOT, token)
