@@ -28,7 +28,7 @@ from rotator.providers.shared import Shared
 from rotator.registry.client import RegistryClient, RegistrySettings
 from rotator.secret import Fingerprinter, Secret
 from rotator.sources.env import EnvSource
-from rotator.sources.file import FileSource
+from rotator.sources.file import FileRules, FileSource
 from rotator.store.lock import StateLock
 from rotator.store.seal import KEY_BYTES, Sealer, load_keys, make_key
 from rotator.store.store import SqlStore, open_store
@@ -73,7 +73,10 @@ async def open_state(config: StoreConfig, stack: AsyncExitStack) -> tuple[SqlSto
 
 def open_sources(config: Config, clock: Clock, fingerprint: Fingerprinter, stack: AsyncExitStack) -> Sources:
     """Return the sources; Vault is not asked anything yet."""
-    local: dict[str, Source] = {"file": FileSource(), "env": EnvSource(os.environ, fingerprint=fingerprint)}
+    local: dict[str, Source] = {
+        "file": FileSource(FileRules(allow_group_read=config.files.allow_group_read)),
+        "env": EnvSource(os.environ, fingerprint=fingerprint),
+    }
     if config.vault is None:
         return Sources(local)
 

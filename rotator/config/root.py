@@ -93,6 +93,13 @@ class RegistryConfig(_Section):
     """Hosts of token servers that this registry may send us to with its credential, besides itself."""
 
 
+class FilesConfig(_Section):
+    """Which files the source ``file`` finds private enough."""
+
+    allow_group_read: bool = False
+    """True accepts files that their group may read, as Kubernetes mounts a Secret for a pod with ``fsGroup``."""
+
+
 class EngineConfig(_Section):
     """How much the daemon does at once, and how often it looks."""
 
@@ -123,6 +130,7 @@ class Config(_Section):
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()
     engine: EngineConfig = EngineConfig()
+    files: FilesConfig = FilesConfig()
     vault: VaultConfig | None = None
     registries: dict[str, RegistryConfig] = {}
     credentials: dict[Name, SerializeAsAny[CredentialConfig]] = {}

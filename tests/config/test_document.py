@@ -120,8 +120,10 @@ def test_both_parsers_of_pyyaml_get_the_same_sentence(text: str) -> None:
     assert "not valid YAML" not in sentence
 
 
+# YAML 1.1 folds these three like a line break, and the library that dumps does not escape them: its quirk, not ours.
+_characters = st.characters(codec="utf-8", exclude_characters="\x85\u2028\u2029")
 _plain = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.text(st.characters(codec="utf-8"), max_size=12),
+    st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.text(_characters, max_size=12),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1), inner, max_size=3),
     max_leaves=12,
 )

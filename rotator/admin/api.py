@@ -1,0 +1,97 @@
+"""`create_api`: the paths, the gate in front of them, and what every failure looks like."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from rotator import __version__
+from rotator.admin.access import Access
+from rotator.admin.failure import STATUS, failure, internal
+from rotator.admin.gate import Gate
+from rotator.admin.models import Problem
+from rotator.admin.routes import Context, router
+from rotator.admin.surface import AdminSurface
+from rotator.errors import RotatorError
+
+_log: Any = structlog.get_logger(__name__)
+
+_HTTP_CODES = {
+    HTTPStatus.NOT_FOUND: "unknown_path",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "not_json",
+}
+"""What the framework says by itself, in our words; anything else of it is an invalid request."""
+
+
+def create_api(application: AdminSurface, access: Access) -> FastAPI:
+    """Return the admin API as an ASGI application.
+
+    Args:
+        application: The daemon.
+        access: Who is let in.
+    """
+    api = FastAPI(
+        title="rotator",
+        version=__version__,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    api.state.context = Context(application)
+    api.include_router(router)
+    api.add_middleware(Gate, access=access)
+    api.add_exception_handler(RotatorError, _rotator_error)
+    api.add_exception_handler(RequestValidationError, _invalid_request)
+    api.add_exception_handler(HTTPException, _http_error)
+    api.add_exception_handler(Exception, _unforeseen)
+    return api
+
+
+async def _rotator_error(request: Request, error: Exception) -> Response:
+    """Show an error whose code is in the table; of any other only that there was one."""
+    if not isinstance(error, RotatorError) or error.code not in STATUS:
+        return await _unforeseen(request, error)
+    return failure(
+        Problem(code=error.code, message=error.message, hint=error.hint, correlation_id=_correlation_id(request))
+    )
+
+
+async def _invalid_request(request: Request, error: Exception) -> Response:
+    """Name what is wrong and where, never what was sent."""
+    details = error.errors() if isinstance(error, RequestValidationError) else []
+    text = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in details[:5])
+    return failure(
+        Problem(code="invalid_request", message=text or "invalid request", correlation_id=_correlation_id(request))
+    )
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    code = _HTTP_CODES.get(HTTPStatus(status), "invalid_request")
+    message = HTTPStatus(STATUS[code]).phrase.lower()
+    return failure(Problem(code=code, message=message, correlation_id=_correlation_id(request)))
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    """Log the details, show none."""
+    _log.error(
+        "admin_request_crashed",
+        method=request.method,
+        path=request.url.path,
+        correlation_id=_correlation_id(request),
+        exc_info=error,
+    )
+    return internal(_correlation_id(request))
+
+
+def _correlation_id(request: Request) -> str:
+    return str(getattr(request.state, "correlation_id", ""))

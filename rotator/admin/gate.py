@@ -1,0 +1,133 @@
+"""`Gate`: in front of the admin API. Lets nobody in unasked, bounds what they send, and marks every answer."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rotator.admin.access import Access, Knock, Refusal
+from rotator.admin.failure import SECURITY_HEADERS, failure
+from rotator.admin.models import Problem
+
+MAX_BODY_BYTES = 64 << 10
+
+_log: Any = structlog.get_logger(__name__)
+
+
+def make_correlation_id() -> str:
+    """Return 16 hex digits that nobody can guess."""
+    return secrets.token_hex(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """ASGI middleware around everything else.
+
+    Args:
+        app: What is behind it.
+        access: Who is let in.
+        make_id: Makes the id that joins an answer with the log.
+    """
+
+    app: ASGIApp
+    access: Access
+    make_id: Callable[[], str] = field(default=make_correlation_id)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; anything but HTTP is not served at all."""
+        if scope["type"] != "http":
+            return
+        state = scope.setdefault("state", {})
+        state["correlation_id"] = self.make_id()
+        knock = _knock(scope)
+        admitted = self.access.admit(knock)
+        if isinstance(admitted, Refusal):
+            _tell(scope, knock, admitted)
+        refusal = admitted if isinstance(admitted, Refusal) else _unacceptable(knock)
+        if refusal is not None:
+            await _refuse(refusal, state["correlation_id"])(scope, receive, send)
+            return
+        state["caller"] = admitted
+        await self.app(scope, _bounded(receive), _marked(send, state["correlation_id"]))
+
+
+def _knock(scope: Scope) -> Knock:
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    client = scope.get("client")
+    return Knock(
+        method=scope["method"],
+        headers=headers,
+        address=client[0] if client else "",
+        uid=scope["state"].get("uid"),
+    )
+
+
+def _unacceptable(knock: Knock) -> Refusal | None:
+    """Return why the request of somebody who was let in is not looked at."""
+    length = knock.headers.get("content-length", "0")
+    if length.isdigit() and int(length[:12]) > MAX_BODY_BYTES:
+        return Refusal("body_too_large", f"the body is larger than {MAX_BODY_BYTES} bytes")
+    media = knock.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if knock.method == "POST" and media != "application/json":
+        return Refusal("not_json", "the body must be JSON", hint="Send Content-Type: application/json")
+    return None
+
+
+def _tell(scope: Scope, knock: Knock, refusal: Refusal) -> None:
+    _log.warning(
+        "admin_access_refused",
+        code=refusal.code,
+        message=refusal.message,
+        method=knock.method,
+        path=scope["path"],
+        address=knock.address,
+        uid=knock.uid,
+        correlation_id=scope["state"]["correlation_id"],
+    )
+
+
+def _refuse(refusal: Refusal, correlation_id: str) -> ASGIApp:
+    headers = {"Connection": "close"}
+    if refusal.retry_after:
+        headers["Retry-After"] = str(math.ceil(refusal.retry_after))
+    if refusal.code in {"token_required", "token_unknown"}:
+        headers["WWW-Authenticate"] = 'Bearer realm="rotator"'
+    problem = Problem(code=refusal.code, message=refusal.message, hint=refusal.hint, correlation_id=correlation_id)
+    return failure(problem, headers)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Return ``receive`` that fails once the body is larger than it may be, whatever its announced length."""
+    size = 0
+
+    async def receive_bounded() -> Message:
+        nonlocal size
+        message: Any = await receive()
+        size += len(message.get("body", b""))
+        if size > MAX_BODY_BYTES:
+            raise HTTPException(413)
+        return dict(message)
+
+    return receive_bounded
+
+
+def _marked(send: Send, correlation_id: str) -> Send:
+    """Return ``send`` that puts the security headers on every answer."""
+
+    async def send_marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURITY_HEADERS.items():
+                headers[name] = value
+            headers["X-Correlation-Id"] = correlation_id
+        await send(message)
+
+    return send_marked

@@ -1,0 +1,288 @@
+"""The API's answers as values. None of them has a field for a secret; fingerprints are in versions only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from rotator.domain.model import Delivery, Expiry, Stage, Version
+from rotator.domain.rotation import Rotation, State, Step
+from rotator.domain.status import CredentialStatus, Health, TargetStatus
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("must be one line of printable characters")
+    return value
+
+
+Reason = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_printable)
+]
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class Problem(_View):
+    """Why a request was not served."""
+
+    code: str
+    """One word for machines."""
+
+    message: str
+    """One sentence for people."""
+
+    hint: str = ""
+    """What to do next; empty when the message already says it."""
+
+    correlation_id: str = ""
+    """Also in the daemon's log, where the details are."""
+
+
+class ProblemEnvelope(_View):
+    """The body of every answer that is not a success."""
+
+    error: Problem
+
+
+class ExpiryView(_View):
+    """When something stops working."""
+
+    kind: Literal["known", "never", "unknown"]
+    at: datetime | None = None
+    """Only when known."""
+
+    @classmethod
+    def of(cls, expiry: Expiry) -> Self:
+        """Return the view of ``expiry``."""
+        if expiry.at is not None:
+            return cls(kind="known", at=expiry.at)
+        return cls(kind="never" if expiry.never else "unknown")
+
+
+class RotationView(_View):
+    """One attempt to bring a new version into use."""
+
+    id: str
+    credential: str
+    reason: str
+    message: str
+    step: Step
+    state: State
+    generation: int
+    """0 until a version was issued."""
+    started_at: datetime
+    finished_at: datetime | None
+    error: str
+    by: str
+
+    @classmethod
+    def of(cls, rotation: Rotation) -> Self:
+        """Return the view of ``rotation``."""
+        return cls.model_validate(rotation, from_attributes=True)
+
+
+class DeliveryView(_View):
+    """A placement that does not hold the version in use."""
+
+    placement: str
+    generation: int
+    confirmed_generation: int
+    """The newest generation that was confirmed there; 0 for none."""
+    state: str
+    at: datetime
+    attempts: int
+    error: str
+    message: str
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> Self:
+        """Return the view of ``delivery``."""
+        return cls.model_validate(delivery, from_attributes=True)
+
+
+class TargetView(_View):
+    """How far the version in use has come at one target."""
+
+    target: str
+    kind: str
+    required: bool
+    confirmed: int
+    placements: int
+    error: str
+    """Why its placements could not be listed; empty when they could."""
+    behind: tuple[DeliveryView, ...] = ()
+    """At most 20, and only where one credential is asked for."""
+
+    @classmethod
+    def of(cls, target: TargetStatus) -> Self:
+        """Return the view of ``target``, without what is behind."""
+        return cls(
+            target=target.target,
+            kind=target.kind,
+            required=target.required,
+            confirmed=target.confirmed,
+            placements=target.placements,
+            error=target.error,
+        )
+
+    @classmethod
+    def detailed(cls, target: TargetStatus) -> Self:
+        """Return the view of ``target``, with what is behind."""
+        behind = tuple(DeliveryView.of(delivery) for delivery in target.behind)
+        return cls.of(target).model_copy(update={"behind": behind})
+
+
+class CredentialView(_View):
+    """How one credential stands."""
+
+    name: str
+    provider: str
+    registry: str
+    strategy: str
+    health: Health
+    message: str
+    generation: int
+    """Of the version in use; 0 for none."""
+    issued_at: datetime | None
+    """Of the version in use."""
+    expiry: ExpiryView
+    """Of the version in use."""
+    verified_at: datetime | None
+    pending_generation: int
+    """Of the version on its way; 0 for none."""
+    failures: int
+    """Attempts that failed since the last that succeeded."""
+    renewal_at: datetime | None
+    next_attempt_at: datetime | None
+    """Not before this instant, after a failure."""
+    last_success_at: datetime | None
+    running: RotationView | None
+    last: RotationView | None
+    targets: tuple[TargetView, ...]
+
+    @classmethod
+    def of(cls, status: CredentialStatus) -> Self:
+        """Return the view of ``status`` for a list."""
+        current, pending = status.current, status.pending
+        return cls(
+            name=status.name,
+            provider=status.provider,
+            registry=status.registry,
+            strategy=status.strategy,
+            health=status.health,
+            message=status.message,
+            generation=current.generation if current else 0,
+            issued_at=current.issued_at if current else None,
+            expiry=ExpiryView.of(current.expiry if current else Expiry()),
+            verified_at=current.verified_at if current else None,
+            pending_generation=pending.generation if pending else 0,
+            failures=status.record.failures,
+            renewal_at=status.renewal_at,
+            next_attempt_at=status.record.next_attempt_at,
+            last_success_at=status.record.last_success_at,
+            running=RotationView.of(status.running) if status.running else None,
+            last=RotationView.of(status.last) if status.last else None,
+            targets=tuple(TargetView.of(target) for target in status.targets),
+        )
+
+    @classmethod
+    def detailed(cls, status: CredentialStatus) -> Self:
+        """Return the view of ``status`` with the placements that are behind."""
+        targets = tuple(TargetView.detailed(target) for target in status.targets)
+        return cls.of(status).model_copy(update={"targets": targets})
+
+
+class CredentialDetail(_View):
+    """One credential, and the daemon's time."""
+
+    now: datetime
+    credential: CredentialView
+
+
+class CredentialPage(_View):
+    """Some credentials in the order of their names, and the daemon's time."""
+
+    now: datetime
+    credentials: tuple[CredentialView, ...]
+    after: str | None = None
+    """Ask again with this as ``after``; None on the last page."""
+
+
+class VersionView(_View):
+    """One issued value of a credential, without the value."""
+
+    generation: int
+    stage: Stage
+    fingerprint: str
+    issued_at: datetime
+    age_seconds: float
+    expiry: ExpiryView
+    verified_at: datetime | None
+    rejected_at: datetime | None
+
+    @classmethod
+    def of(cls, version: Version, now: datetime) -> Self:
+        """Return the view of ``version`` at ``now``."""
+        return cls(
+            generation=version.generation,
+            stage=version.stage,
+            fingerprint=version.fingerprint,
+            issued_at=version.issued_at,
+            age_seconds=(now - version.issued_at).total_seconds(),
+            expiry=ExpiryView.of(version.expiry),
+            verified_at=version.verified_at,
+            rejected_at=version.rejected_at,
+        )
+
+
+class VersionList(_View):
+    """The versions of one credential, newest first."""
+
+    credential: str
+    versions: tuple[VersionView, ...]
+
+
+class RotationRequest(BaseModel):
+    """Why a person wants a rotation now."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    reason: Annotated[Reason, Field(examples=["the token was shown in a build log"])]
+    """Kept with the rotation; one line, 1 to 500 characters."""
+
+
+class Accepted(_View):
+    """A rotation that runs now."""
+
+    rotation: str
+    """Its id."""
+    joined: bool
+    """Whether it had been running already."""
+
+
+class RotationList(_View):
+    """Rotations, newest first."""
+
+    rotations: tuple[RotationView, ...]
+
+
+class DaemonStatus(_View):
+    """The daemon as a whole."""
+
+    version: str
+    now: datetime
+    ready: bool
+    alive: bool
+    message: str
+    """Why it is not ready or not alive; empty when it is both."""
+    credentials: int
+    by_health: dict[Health, int]
+    running: int
+    """Rotations that run now or wait for stragglers."""
+    need_attention: tuple[str, ...]
+    """Names of credentials that are not ok, at most 100."""

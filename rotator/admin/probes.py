@@ -1,0 +1,69 @@
+"""``/metrics``, ``/healthz`` and ``/readyz``: for machines that come without a login, so they hold no secret."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import FastAPI, Request
+from fastapi.responses import PlainTextResponse, Response
+
+from rotator.admin.surface import AdminSurface
+from rotator.domain.status import CredentialStatus
+
+MAX_SCRAPES = 4
+"""Renderings at once; each takes a thread and, with many series, memory. A further one is told to come again."""
+
+GATHERED_AT_ONCE = 100
+"""Credentials whose status is gathered before others have their turn."""
+
+
+def create_probes(application: AdminSurface) -> FastAPI:
+    """Return the probes as an ASGI application."""
+    probes = _Probes(application)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.add_api_route("/metrics", probes.metrics, methods=["GET"], response_class=Response)
+    app.add_api_route("/healthz", probes.healthz, methods=["GET"], response_class=PlainTextResponse)
+    app.add_api_route("/readyz", probes.readyz, methods=["GET"], response_class=PlainTextResponse)
+    return app
+
+
+class _Probes:
+    def __init__(self, application: AdminSurface) -> None:
+        self._application = application
+        self._scrapes = 0
+
+    async def metrics(self, request: Request) -> Response:
+        if self._scrapes >= MAX_SCRAPES:
+            return _plain("too many scrapes at once", 503)
+        self._scrapes += 1
+        try:
+            accept = request.headers.get("accept", "")
+            statuses = await self._statuses()
+            body, media_type = await asyncio.to_thread(self._application.metrics.render, accept, statuses=statuses)
+        finally:
+            self._scrapes -= 1
+        return Response(body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})
+
+    async def healthz(self) -> Response:
+        return _verdict(self._application.liveness())
+
+    async def readyz(self) -> Response:
+        return _verdict(self._application.readiness())
+
+    async def _statuses(self) -> list[CredentialStatus]:
+        """Gather how every credential stands, letting others have their turn in between."""
+        statuses = []
+        for count, name in enumerate(self._application.config.credentials):
+            statuses.append(self._application.status(name))
+            if count % GATHERED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return statuses
+
+
+def _verdict(complaint: str) -> Response:
+    return _plain(complaint, 503) if complaint else _plain("ok", 200)
+
+
+def _plain(text: str, status: int) -> Response:
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return PlainTextResponse(f"{text}\n", status_code=status, headers=headers)

@@ -1,0 +1,183 @@
+"""The admin API's paths. GET reads; the one POST asks the engine for a rotation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi.responses import StreamingResponse
+
+from rotator import __version__
+from rotator.admin.access import Caller
+from rotator.admin.failure import BusyError
+from rotator.admin.idempotency import Answers
+from rotator.admin.models import (
+    Accepted,
+    CredentialDetail,
+    CredentialPage,
+    CredentialView,
+    DaemonStatus,
+    ProblemEnvelope,
+    RotationList,
+    RotationRequest,
+    RotationView,
+    VersionList,
+    VersionView,
+)
+from rotator.admin.progress import Follower
+from rotator.admin.surface import AdminSurface
+from rotator.domain.status import Health
+
+MAX_STREAMS = 16
+"""Rotations that may be followed at once; each holds a connection."""
+MAX_PAGE = 500
+MAX_NAMED = 100
+
+_log: Any = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Context:
+    """What the paths need, kept in ``app.state.context``.
+
+    Args:
+        surface: The daemon.
+        closing: Set when the server closes; ends the streams.
+        answers: What idempotency keys were answered.
+        streams: Streams that are open now.
+    """
+
+    surface: AdminSurface
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    answers: Answers[Accepted] = field(default_factory=Answers)
+    streams: int = 0
+
+
+async def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+async def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+UsedContext = Annotated[Context, Depends(_context)]
+UsedCaller = Annotated[Caller, Depends(_caller)]
+Name = Annotated[str, Path(max_length=63)]
+RotationId = Annotated[str, Path(max_length=100)]
+Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
+
+router = APIRouter(
+    prefix="/api/v1",
+    responses={"default": {"model": ProblemEnvelope, "description": "Why it was not served"}},
+)
+
+
+@router.get("/status")
+async def read_status(context: UsedContext) -> DaemonStatus:
+    """Return how the daemon as a whole stands."""
+    surface = context.surface
+    statuses = [surface.status(name) for name in sorted(surface.config.credentials)]
+    unready, dead = surface.readiness(), surface.liveness()
+    return DaemonStatus(
+        version=__version__,
+        now=surface.clock.now(),
+        ready=not unready,
+        alive=not dead,
+        message=dead or unready,
+        credentials=len(statuses),
+        by_health=dict(Counter(status.health for status in statuses)),
+        running=sum(status.running is not None for status in statuses),
+        need_attention=tuple(status.name for status in statuses if status.health is not Health.OK)[:MAX_NAMED],
+    )
+
+
+@router.get("/credentials")
+async def list_credentials(
+    context: UsedContext,
+    after: Annotated[str, Query(max_length=63)] = "",
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = MAX_PAGE,
+) -> CredentialPage:
+    """Return the credentials whose names come after ``after``, in the order of their names."""
+    surface = context.surface
+    names = [name for name in sorted(surface.config.credentials) if name > after]
+    views = tuple(CredentialView.of(surface.status(name)) for name in names[:limit])
+    rest = len(names) > limit
+    return CredentialPage(now=surface.clock.now(), credentials=views, after=views[-1].name if rest else None)
+
+
+@router.get("/credentials/{name}")
+async def read_credential(context: UsedContext, name: Name) -> CredentialDetail:
+    """Return one credential, with the placements that are behind."""
+    status = context.surface.status(name)
+    return CredentialDetail(now=context.surface.clock.now(), credential=CredentialView.detailed(status))
+
+
+@router.get("/credentials/{name}/versions")
+async def list_versions(context: UsedContext, name: Name) -> VersionList:
+    """Return the versions of one credential, newest first: stages, ages and fingerprints."""
+    now = context.surface.clock.now()
+    versions = await context.surface.versions(name)
+    return VersionList(credential=name, versions=tuple(VersionView.of(version, now) for version in versions))
+
+
+@router.post("/credentials/{name}/rotations", status_code=202)
+async def request_rotation(
+    context: UsedContext, caller: UsedCaller, name: Name, body: RotationRequest, key: Key = None
+) -> Accepted:
+    """Rotate one credential now, or join the rotation of it that runs."""
+
+    async def act() -> Accepted:
+        ticket = await context.surface.request_rotation(name, body.reason, caller.name)
+        _log.info("rotation_requested", credential=name, rotation=ticket.rotation, joined=ticket.joined, by=caller.name)
+        return Accepted(rotation=ticket.rotation, joined=ticket.joined)
+
+    if key is None:
+        return await act()
+    return await context.answers.once((caller.name, key), (name, body.reason), act)
+
+
+@router.get("/rotations")
+async def list_rotations(
+    context: UsedContext,
+    credential: Annotated[str | None, Query(max_length=63)] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+) -> RotationList:
+    """Return the newest rotations, newest first; of all credentials, or of one."""
+    rotations = await context.surface.rotations(credential, limit)
+    return RotationList(rotations=tuple(RotationView.of(rotation) for rotation in rotations))
+
+
+@router.get("/rotations/{rotation_id}")
+async def read_rotation(context: UsedContext, rotation_id: RotationId) -> RotationView:
+    """Return one rotation."""
+    return RotationView.of(await context.surface.rotation(rotation_id))
+
+
+@router.get(
+    "/rotations/{rotation_id}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events until it ends"}},
+)
+async def follow_rotation(context: UsedContext, rotation_id: RotationId) -> StreamingResponse:
+    """Follow one rotation to its end; of one that ended, tell how."""
+    if context.streams >= MAX_STREAMS:
+        raise BusyError(f"{MAX_STREAMS} rotations are followed already", hint="Ask for the rotation itself instead")
+    follower = Follower(context.surface, await context.surface.rotation(rotation_id), context.closing)
+    return StreamingResponse(_counted(context, follower), media_type="text/event-stream")
+
+
+async def _counted(context: Context, follower: Follower) -> AsyncIterator[bytes]:
+    context.streams += 1
+    try:
+        async for line in follower.events():
+            yield line
+    finally:
+        context.streams -= 1

@@ -1,0 +1,96 @@
+"""What the admin API needs of the daemon. `rotator.app.Application` has this shape; so may a fake in a test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from rotator.config.root import Config
+from rotator.domain.events import Event
+from rotator.domain.model import Version
+from rotator.domain.rotation import Rotation
+from rotator.domain.status import CredentialStatus
+from rotator.engine.dispatch import Ticket
+from rotator.ports import Clock
+
+
+class Rendered(Protocol):
+    """Metrics that can be rendered."""
+
+    def render(self, accept: str, /, *, statuses: Sequence[CredentialStatus]) -> tuple[bytes, str]:
+        """Return the body and its content type for an ``Accept`` header. Blocks: call it in a thread.
+
+        Args:
+            accept: The scraper's ``Accept`` header; empty when there was none.
+            statuses: How every credential stands, gathered in the event loop, which changes what they are made of.
+        """
+        ...
+
+
+class AdminSurface(Protocol):
+    """The daemon, as seen from its doors. Reading never changes anything."""
+
+    @property
+    def config(self) -> Config:
+        """The configuration in use."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        ...
+
+    @property
+    def metrics(self) -> Rendered:
+        """What Prometheus scrapes."""
+        ...
+
+    def status(self, name: str) -> CredentialStatus:
+        """Return how one credential stands.
+
+        Raises:
+            NotFoundError: No such credential; the known ones are named.
+        """
+        ...
+
+    async def request_rotation(self, name: str, message: str, by: str) -> Ticket:
+        """Rotate ``name`` now, or join the rotation that runs.
+
+        Raises:
+            NotFoundError: No such credential. StoreError: The intent could not be journalled; nothing was started.
+        """
+        ...
+
+    async def rotations(self, credential: str | None, limit: int) -> Sequence[Rotation]:
+        """Return the newest rotations, newest first; of all credentials when ``credential`` is None."""
+        ...
+
+    async def rotation(self, rotation_id: str, /) -> Rotation:
+        """Return one rotation.
+
+        Raises:
+            NotFoundError: It never was, or is not kept any more.
+        """
+        ...
+
+    async def versions(self, name: str) -> Sequence[Version]:
+        """Return the versions of ``name``, newest first.
+
+        Raises:
+            NotFoundError: No such credential.
+        """
+        ...
+
+    def subscribe(self) -> AbstractContextManager[asyncio.Queue[Event]]:
+        """Yield a queue that gets every event; a reader that is too slow loses the oldest."""
+        ...
+
+    def liveness(self) -> str:
+        """Return why the daemon should be restarted; empty when it turns."""
+        ...
+
+    def readiness(self) -> str:
+        """Return why the daemon is not ready; empty when it is."""
+        ...

@@ -1,0 +1,51 @@
+"""``rotator config``: looks at a configuration without a daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+
+import typer
+
+from rotator.cli.failure import plain
+from rotator.cli.options import DEFAULT_CONFIG, ConfigPath
+
+app = typer.Typer(help="Check, show and describe the configuration.", no_args_is_help=True)
+
+
+@app.command(epilog="Examples:\n\nrotator config check\n\nrotator config check ./rotator.yaml")
+def check(path: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Say whether the daemon would take a configuration, and name every mistake with its line."""
+    from rotator.config.load import load
+    from rotator.config.warning import warnings
+    from rotator.kinds import kinds
+
+    config = load(path, kinds())
+    for warning in warnings(config):
+        typer.echo(plain(f"warning: {warning}"), err=True)
+    typer.echo(f"ok: {_count(config.credentials, 'credential')}, {_count(config.targets, 'target')}")
+
+
+@app.command(epilog="Examples:\n\nrotator config schema > rotator.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of the configuration, for editors."""
+    import json
+
+    from rotator.config.schema import json_schema
+    from rotator.kinds import kinds
+
+    typer.echo(json.dumps(json_schema(kinds()), indent=2))
+
+
+@app.command(epilog="Examples:\n\nrotator config show\n\nrotator config show ./rotator.yaml")
+def show(path: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Print a configuration as it takes effect, with all defaults; it holds references, never secrets."""
+    from rotator.config.load import load
+    from rotator.config.show import show as render
+    from rotator.kinds import kinds
+
+    typer.echo(render(load(path, kinds())), nl=False)
+
+
+def _count(things: Sized, word: str) -> str:
+    number = len(things)
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

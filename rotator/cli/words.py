@@ -1,0 +1,129 @@
+"""How the API's values are put for people: short, and complete without colour. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rotator.admin.models import CredentialView, RotationView
+from rotator.domain.rotation import State
+from rotator.domain.status import Health
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What is left of a version's life.
+
+    Args:
+        left: Share that is left, in [0, 1]; None when it never ends or nobody knows.
+        text: The same in words.
+    """
+
+    left: float | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a health is shown.
+
+    Args:
+        symbol: One character; beside the word, never instead of it.
+        plain_symbol: The same for terminals without Unicode.
+        style: Rich style.
+        advice: What a person does about it; empty when nothing is needed.
+    """
+
+    symbol: str
+    plain_symbol: str
+    style: str
+    advice: str = ""
+
+
+LOOKS: dict[Health, Look] = {
+    Health.OK: Look("\N{CHECK MARK}", "+", "green"),
+    Health.PARTIAL: Look("\N{BLACK LOZENGE}", "~", "yellow", "`rotator status {name}` names the placements"),
+    Health.FAILING: Look(
+        "!", "!", "yellow", "`rotator status {name}` shows the last error; it is tried again by itself"
+    ),
+    Health.MISSING: Look("?", "?", "red", "`rotator status {name}` shows why none could be obtained"),
+    Health.REJECTED: Look(
+        "\N{MULTIPLICATION X}", "x", "bold red", "replace it at its source, then `rotator rotate {name} --reason ...`"
+    ),
+    Health.EXPIRED: Look(
+        "\N{MULTIPLICATION X}", "x", "bold red", "pulls fail now; try `rotator rotate {name} --reason ...`"
+    ),
+}
+
+
+def span(duration: timedelta) -> str:
+    """Return ``duration`` in its two largest units: ``6h 12m``, ``45s``, ``3d``; a negative one as zero."""
+    seconds = max(0, int(duration.total_seconds()))
+    parts: list[str] = []
+    for unit, size in _UNITS:
+        count, seconds = divmod(seconds, size)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count}{unit}")
+        elif parts:
+            break
+        if len(parts) == 2:  # noqa: PLR2004
+            break
+    return " ".join(parts)
+
+
+def life(credential: CredentialView, now: datetime) -> Life:
+    """Return what is left of the life of the version in use."""
+    if not credential.generation:
+        return Life(None, "none yet")
+    expires_at, issued_at = credential.expiry.at, credential.issued_at
+    if expires_at is None or issued_at is None:
+        return Life(None, "no end" if credential.expiry.kind == "never" else "end unknown")
+    whole, left = expires_at - issued_at, expires_at - now
+    if left <= timedelta():
+        return Life(0.0, f"over for {span(-left)}")
+    share = left / whole if whole > timedelta() else 0.0
+    return Life(min(1.0, share), f"{span(left)} of {span(whole)}")
+
+
+def placed(credential: CredentialView) -> str:
+    """Return how many placements hold the version in use: ``12/12``; ``?`` where a target could not be asked."""
+    confirmed = sum(target.confirmed for target in credential.targets)
+    known = sum(target.placements for target in credential.targets)
+    unasked = "?" if any(target.error for target in credential.targets) else ""
+    return f"{confirmed}/{known}{unasked}"
+
+
+def upcoming(credential: CredentialView, now: datetime) -> str:
+    """Return when it is next rotated."""
+    if credential.running is not None and credential.running.state is State.RUNNING:
+        return "now"
+    retry = credential.next_attempt_at
+    if credential.failures and retry is not None:
+        return f"retry {span(retry - now)}" if retry > now else "retry now"
+    if credential.renewal_at is None:
+        return "on change" if credential.strategy == "read" else "-"
+    return f"in {span(credential.renewal_at - now)}" if credential.renewal_at > now else "due"
+
+
+def needs(credential: CredentialView) -> str:
+    """Return what a person should know and do about it; empty when nothing."""
+    look = LOOKS[credential.health]
+    if not look.advice:
+        return ""
+    return f"{credential.name}: {credential.message}; {look.advice.format(name=credential.name)}"
+
+
+def ended(rotation: RotationView, outcome: str) -> str:
+    """Return how a rotation ended and what to do next, in one or two sentences."""
+    name = rotation.credential
+    after = {
+        "succeeded": "Nothing is left to do.",
+        "unchanged": "If you expected a new value, change it at its source first.",
+        "partial": f"The rest is tried again by itself; `rotator status {name}` names it.",
+        "failed": f"Nothing was replaced; `rotator status {name}` shows how it stands.",
+        "abandoned": f"`rotator status {name}` shows what took its place.",
+    }.get(outcome, f"`rotator status {name}` shows how it stands.")
+    generation = f" (generation {rotation.generation})" if rotation.generation else ""
+    return f"{name}: {outcome}{generation}: {rotation.message.rstrip('.')}. {after}"

@@ -1,0 +1,268 @@
+"""A daemon that remembers what it was asked, and the real servers in front of it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from rotator.admin.serve import serve
+from rotator.admin.surface import AdminSurface
+from rotator.clock import SystemClock
+from rotator.config.credential import CredentialConfig
+from rotator.config.root import AdminConfig, Config, MetricsConfig
+from rotator.domain.events import Event
+from rotator.domain.model import Delivery, DeliveryState, Expiry, Record, Stage, Version
+from rotator.domain.rotation import Rotation, State, Step
+from rotator.domain.status import CredentialStatus, Health, TargetStatus
+from rotator.engine.dispatch import Ticket
+from rotator.errors import NotFoundError
+from rotator.ports import Clock
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+TOKEN = "correct-horse-battery-staple-0123456789"
+
+
+def make_status(name: str) -> CredentialStatus:
+    """Return a credential that is ok, with one placement that is behind."""
+    behind = Delivery("prod", "web/regcred", name, 2, DeliveryState.FAILED, NOW, "unavailable", "no answer", 3, 1)
+    return CredentialStatus(
+        name=name,
+        provider="custom",
+        registry="registry.example",
+        strategy="ephemeral",
+        health=Health.OK,
+        message="in use, and confirmed by every required placement",
+        record=Record(name, generation=2, last_success_at=NOW),
+        current=make_version(name, 2),
+        pending=None,
+        renewal_at=NOW + timedelta(hours=5),
+        running=None,
+        last=None,
+        targets=(
+            TargetStatus(
+                "prod",
+                "kubernetes",
+                required=True,
+                confirmed=2,
+                placements=3,
+                behind=(behind,),
+                expires_at=None,
+                confirmed_at=NOW,
+            ),
+        ),
+    )
+
+
+def make_version(name: str, generation: int) -> Version:
+    """Return a version that lives for twelve hours."""
+    return Version(
+        credential=name,
+        generation=generation,
+        stage=Stage.CURRENT,
+        fingerprint="00112233aabbccdd",
+        username="robot-user-name",
+        issued_at=NOW,
+        expiry=Expiry(NOW + timedelta(hours=12)),
+    )
+
+
+def make_rotation(name: str, number: int = 1) -> Rotation:
+    """Return a rotation that runs, with its second generation."""
+    return Rotation(
+        id=f"20261123T120000.000000Z-{number:04x}",
+        credential=name,
+        reason="ManuallyTriggered",
+        message="because",
+        step=Step.ISSUE,
+        state=State.RUNNING,
+        started_at=NOW,
+        generation=2,
+        by="uid 0",
+    )
+
+
+class FakeMetrics:
+    """Renders one line, once it is allowed to."""
+
+    def __init__(self) -> None:
+        self.allowed = threading.Event()
+        self.allowed.set()
+        self.begun = threading.Semaphore(0)
+
+    def render(self, _accept: str, /, *, statuses: Sequence[CredentialStatus]) -> tuple[bytes, str]:
+        """Return one metric, whatever is accepted."""
+        self.begun.release()
+        self.allowed.wait(10)
+        return f"rotator_credentials {len(statuses)}\n".encode(), "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass
+class FakeDaemon:
+    """Satisfies `AdminSurface` from memory."""
+
+    config: Config
+    clock: Clock = field(default_factory=SystemClock)
+    metrics: FakeMetrics = field(default_factory=FakeMetrics)
+    ready: str = ""
+    alive: str = ""
+    requests: list[tuple[str, str, str]] = field(default_factory=list)
+    kept: dict[str, Rotation] = field(default_factory=dict)
+    queues: list[asyncio.Queue[Event]] = field(default_factory=list)
+    subscribed: asyncio.Event = field(default_factory=asyncio.Event)
+    broken: Exception | None = None
+
+    def status(self, name: str) -> CredentialStatus:
+        """Return the status of a configured credential."""
+        if self.broken is not None:
+            raise self.broken
+        if name not in self.config.credentials:
+            raise NotFoundError(f"no credential is named {name}", hint="Configured are: ecr-prod")
+        return make_status(name)
+
+    async def request_rotation(self, name: str, message: str, by: str) -> Ticket:
+        """Remember the request; the first starts a rotation, the others join it."""
+        self.status(name)
+        joined = bool(self.requests)
+        self.requests.append((name, message, by))
+        rotation = make_rotation(name)
+        self.kept[rotation.id] = rotation
+        return Ticket(rotation.id, joined, asyncio.create_task(_nothing()))
+
+    async def rotations(self, credential: str | None, limit: int) -> Sequence[Rotation]:
+        """Return what is kept."""
+        return [one for one in self.kept.values() if credential in {None, one.credential}][:limit]
+
+    async def rotation(self, rotation_id: str) -> Rotation:
+        """Return one that is kept."""
+        if rotation_id not in self.kept:
+            raise NotFoundError(f"no rotation is named {rotation_id}")
+        return self.kept[rotation_id]
+
+    async def versions(self, name: str) -> Sequence[Version]:
+        """Return two versions."""
+        self.status(name)
+        return [make_version(name, 2), replace(make_version(name, 1), stage=Stage.RETIRED)]
+
+    @contextmanager
+    def subscribe(self) -> Iterator[asyncio.Queue[Event]]:
+        """Yield a queue that `emit` fills."""
+        queue: asyncio.Queue[Event] = asyncio.Queue()
+        self.queues.append(queue)
+        self.subscribed.set()
+        yield queue
+        self.queues.remove(queue)
+
+    def emit(self, *events: Event) -> None:
+        """Tell all who listen."""
+        for queue in self.queues:
+            for event in events:
+                queue.put_nowait(event)
+
+    def liveness(self) -> str:
+        """Return what the test says."""
+        return self.alive
+
+    def readiness(self) -> str:
+        """Return what the test says."""
+        return self.ready
+
+
+async def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Served:
+    """Running servers.
+
+    Args:
+        daemon: What is behind them.
+        addresses: By configuration key.
+        task: Cancel it to close them.
+    """
+
+    daemon: FakeDaemon
+    addresses: Mapping[str, str]
+    task: asyncio.Task[None]
+
+    @asynccontextmanager
+    async def unix(self) -> AsyncIterator[aiohttp.ClientSession]:
+        """Open a client on the UNIX socket."""
+        connector = aiohttp.UnixConnector(self.addresses["admin.socket"])
+        async with aiohttp.ClientSession("http://localhost", connector=connector) as session:
+            yield session
+
+    @asynccontextmanager
+    async def tcp(self, token: str | None = TOKEN) -> AsyncIterator[aiohttp.ClientSession]:
+        """Open a client on the admin listener; None sends no token."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        async with aiohttp.ClientSession(self.addresses["admin.listen"], headers=headers) as session:
+            yield session
+
+    @asynccontextmanager
+    async def probes(self) -> AsyncIterator[aiohttp.ClientSession]:
+        """Open a client on the metrics listener."""
+        async with aiohttp.ClientSession(self.addresses["metrics.listen"]) as session:
+            yield session
+
+
+@pytest.fixture
+def tokens_file(tmp_path: Path) -> Path:
+    """Return a file with one known token in its second line."""
+    path = tmp_path / "tokens"
+    path.touch(mode=0o600)
+    path.write_text(f"# for the tests\n{TOKEN}\n")
+    return path
+
+
+@pytest.fixture
+def config(tmp_path: Path, tokens_file: Path) -> Config:
+    """Return a configuration with every listener, on free ports."""
+    return Config(
+        admin=AdminConfig(
+            socket=str(tmp_path / "run" / "admin.sock"), listen="127.0.0.1:0", tokens_file=str(tokens_file)
+        ),
+        metrics=MetricsConfig(listen="127.0.0.1:0"),
+        credentials={
+            name: CredentialConfig(provider="custom", registry="registry.example") for name in ("ecr-prod", "ghcr")
+        },
+    )
+
+
+@asynccontextmanager
+async def running(daemon: FakeDaemon) -> AsyncIterator[Served]:
+    """Serve ``daemon`` for as long as the block lasts."""
+    listening: asyncio.Future[Mapping[str, str]] = asyncio.get_running_loop().create_future()
+    surface: AdminSurface = daemon
+    task = asyncio.create_task(serve(surface, listening.set_result))
+    either: set[asyncio.Future[Any]] = {task, listening}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        task.result()
+    try:
+        yield Served(daemon, await listening, task)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def served(config: Config) -> AsyncIterator[Served]:
+    """Return running servers with every listener."""
+    async with running(FakeDaemon(config)) as started:
+        yield started
+
+
+@pytest.fixture
+def make_served() -> Callable[[Config], object]:
+    """Return what serves a daemon with another configuration: an async context manager that yields `Served`."""
+    return lambda config: running(FakeDaemon(config))

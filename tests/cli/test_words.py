@@ -1,0 +1,183 @@
+"""The words and drawings for people, without a daemon."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from rotator.admin.models import CredentialView, ExpiryView, RotationView, TargetView
+from rotator.cli.status_draw import draw_all, draw_one
+from rotator.cli.words import LOOKS, ended, life, needs, placed, span, upcoming
+from rotator.domain.rotation import State, Step
+from rotator.domain.status import Health
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def _view(**changes: Any) -> CredentialView:
+    view = CredentialView(
+        name="ecr-prod",
+        provider="ecr",
+        registry="registry.example",
+        strategy="ephemeral",
+        health=Health.OK,
+        message="in use",
+        generation=7,
+        issued_at=NOW - timedelta(hours=5, minutes=48),
+        expiry=ExpiryView(kind="known", at=NOW + timedelta(hours=6, minutes=12)),
+        verified_at=NOW,
+        pending_generation=0,
+        failures=0,
+        renewal_at=NOW + timedelta(minutes=12),
+        next_attempt_at=None,
+        last_success_at=NOW,
+        running=None,
+        last=None,
+        targets=(_target(),),
+    )
+    return view.model_copy(update=changes)
+
+
+def _target(**changes: Any) -> TargetView:
+    target = TargetView(target="prod", kind="kubernetes", required=True, confirmed=12, placements=12, error="")
+    return target.model_copy(update=changes)
+
+
+def _rotation(**changes: Any) -> RotationView:
+    rotation = RotationView(
+        id="r1",
+        credential="ecr-prod",
+        reason="ManuallyTriggered",
+        message="it went so",
+        step=Step.DELIVER,
+        state=State.RUNNING,
+        generation=8,
+        started_at=NOW,
+        finished_at=None,
+        error="",
+        by="uid 0",
+    )
+    return rotation.model_copy(update=changes)
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (timedelta(), "0s"),
+        (timedelta(seconds=-5), "0s"),
+        (timedelta(seconds=59), "59s"),
+        (timedelta(seconds=60), "1m"),
+        (timedelta(hours=6, minutes=12, seconds=59), "6h 12m"),
+        (timedelta(hours=24), "1d"),
+        (timedelta(days=90, seconds=1), "90d"),
+        (timedelta(days=1, hours=1, minutes=1), "1d 1h"),
+    ],
+    ids=str,
+)
+def test_a_span_has_two_units(duration: timedelta, text: str) -> None:
+    """A duration is put in its two largest neighbouring units."""
+    assert span(duration) == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "text", "left"),
+    [
+        pytest.param({}, "6h 12m of 12h", 372 / 720, id="half"),
+        pytest.param({"expiry": ExpiryView(kind="never")}, "no end", None, id="never"),
+        pytest.param({"expiry": ExpiryView(kind="unknown")}, "end unknown", None, id="unknown"),
+        pytest.param({"generation": 0}, "none yet", None, id="none"),
+        pytest.param({"expiry": ExpiryView(kind="known", at=NOW - timedelta(hours=1))}, "over for 1h", 0.0, id="over"),
+        pytest.param({"issued_at": NOW + timedelta(days=1)}, "6h 12m of 0s", 0.0, id="issued in the future"),
+    ],
+)
+def test_life_is_a_share_and_words(changes: dict[str, Any], text: str, left: float | None) -> None:
+    """What is left of a life is a share where it is known, and words always."""
+    shown = life(_view(**changes), NOW)
+    assert (shown.text, shown.left) == (text, left if left is None else pytest.approx(left))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        pytest.param({}, "in 12m", id="planned"),
+        pytest.param({"renewal_at": NOW}, "due", id="due"),
+        pytest.param({"renewal_at": None}, "-", id="nothing planned"),
+        pytest.param({"renewal_at": None, "strategy": "read"}, "on change", id="read from a source"),
+        pytest.param({"failures": 1, "next_attempt_at": NOW + timedelta(minutes=3)}, "retry 3m", id="after a failure"),
+        pytest.param({"failures": 1, "next_attempt_at": NOW}, "retry now", id="retry is due"),
+        pytest.param({"running": _rotation()}, "now", id="running"),
+        pytest.param({"running": _rotation(state=State.DELIVERING)}, "in 12m", id="waiting for stragglers"),
+    ],
+)
+def test_what_comes_next(changes: dict[str, Any], text: str) -> None:
+    """The next rotation is told relative to now."""
+    assert upcoming(_view(**changes), NOW) == text
+
+
+def test_placements_are_counted_and_doubted() -> None:
+    """Placements are summed over targets, with a mark where one could not be asked."""
+    targets = (_target(confirmed=1, placements=3), _target(error="no answer"))
+    assert (placed(_view()), placed(_view(targets=targets))) == ("12/12", "13/15?")
+
+
+@pytest.mark.parametrize("health", list(Health), ids=str)
+def test_everything_but_ok_has_advice(health: Health) -> None:
+    """A credential that is not ok comes with its name, the reason, and what to do."""
+    sentence = needs(_view(health=health, message="because"))
+    assert (sentence == "") == (health is Health.OK)
+    assert health is Health.OK or sentence.startswith("ecr-prod: because; ")
+    assert len(LOOKS[health].symbol) == 1
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "unchanged", "partial", "failed", "abandoned", "strange"])
+def test_an_end_says_what_next(outcome: str) -> None:
+    """The last line of a rotation has its outcome, its message, and the next step."""
+    text = ended(_rotation(), outcome)
+    assert text.startswith(f"ecr-prod: {outcome} (generation 8): it went so. ")
+    assert text.endswith(".")
+
+
+def _draw(view: CredentialView, width: int, encoding: str = "utf-8", many: int = 1) -> str:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    console = Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+    views = [view.model_copy(update={"name": f"{view.name}{number or ''}"}) for number in range(many)]
+    console.print(draw_all(views, NOW, console))
+    console.print(draw_one(view, NOW, console))
+    stream.seek(0)
+    return stream.read()
+
+
+@pytest.mark.parametrize("width", [20, 40, 77, 78, 80, 200])
+@pytest.mark.parametrize("name", ["a", "x" * 63], ids=["short name", "long name"])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+def test_every_terminal_is_served(width: int, name: str, encoding: str) -> None:
+    """Whatever the width and the encoding, nothing is wider than the terminal, and health and life are in words."""
+    text = _draw(_view(name=name), width, encoding)
+    assert all(len(line) <= width for line in text.splitlines())
+    joined = "".join(text.split())
+    assert "6h12mof12h" in joined
+    assert ("\N{CHECK MARK}ok" if encoding == "utf-8" else "+ok") in joined
+
+
+def test_text_from_elsewhere_is_only_text() -> None:
+    """Markup and escape sequences in a message are shown as text."""
+    text = _draw(_view(health=Health.FAILING, message="[red]boo[/red] \x1b[2J :smile:"), 120)
+    assert "[red]boo[/red] ?[2J :smile:" in text
+    assert "\x1b" not in text
+
+
+def test_many_needs_are_cut() -> None:
+    """Where very many need a person, the first are named and the rest is counted."""
+    text = _draw(_view(health=Health.EXPIRED, message="over"), 120, many=50)
+    assert "50 of 50 need a look:" in text
+    assert "and 30 more" in text
+
+
+def test_nothing_configured_is_said() -> None:
+    """Without credentials there is a sentence, not an empty table."""
+    console = Console(file=io.StringIO(), width=80)
+    assert str(draw_all([], NOW, console)) == "No credential is configured."
