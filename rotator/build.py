@@ -56,17 +56,22 @@ class Sources:
 
 
 async def open_state(config: StoreConfig, stack: AsyncExitStack) -> tuple[SqlStore, Fingerprinter]:
-    """Take the state's lock, read or make its seal key, and open the database."""
+    """Take the state, read or make its seal key, and open the database.
+
+    Raises:
+        ConfigError: Another daemon holds it (named), or it cannot be used.
+    """
+    holder = f"rotator, process {os.getpid()} on {socket.gethostname()}"
     path = make_url(config.url).database if config.url.startswith("sqlite") else None
     if path:
-        lock = StateLock(Path(f"{path}.lock"))
-        lock.take(f"rotator, process {os.getpid()} on {socket.gethostname()}")
+        lock = StateLock(Path(f"{Path(path).resolve()}.lock"))
+        lock.take(holder)
         stack.callback(lock.release)
     key_file = Path(config.seal_key_file or f"{path}.key")
     if path and config.seal_key_file is None:
         make_key(key_file, os.urandom(KEY_BYTES))
     keys = load_keys(key_file)
-    store = await open_store(config.url, Sealer(keys))
+    store = await open_store(config.url, Sealer(keys), holder=holder)
     stack.push_async_callback(store.close)
     return store, Fingerprinter(keys[-1])
 

@@ -11,7 +11,6 @@ from hypothesis import settings
 
 from rotator.sandbox.clock import ManualClock
 
-
 # The same examples each time, so that a failure is of the change under test; `make soak` draws new ones.
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)
 settings.register_profile("soak", max_examples=2000, deadline=None)

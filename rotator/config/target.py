@@ -16,8 +16,8 @@ class TargetConfig(BaseModel):
     """Which kind of target this is; selects the options that follow."""
 
     required: bool = True
-    """Whether a rotation counts as done only when this target confirmed. False: failures are shown and retried, but
-    the old version is retired without waiting for this target."""
+    """Whether a rotation counts as done only when this target confirmed. False: its failures are shown and retried,
+    but the rotation does not wait for it."""
 
     concurrency: Annotated[int, Field(ge=1, le=512)] = 32
     """How many placements of this target are written at once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, assert_never
 
 import structlog
@@ -34,6 +35,9 @@ _OUTCOMES = {
     "abandoned": ("warning", "rotation_abandoned"),
 }
 _VERDICTS = {Verdict.ACCEPTED: "debug", Verdict.CANNOT_TELL: "info"}
+
+
+_ROOM = logging.getLogger("rotator.events")
 
 
 class LogHook:
@@ -108,6 +112,8 @@ class LogHook:
         )
 
     def _delivery_finished(self, event: DeliveryFinished) -> None:
+        if not event.error and not _ROOM.isEnabledFor(logging.DEBUG):
+            return  # thousands of these a second in a large rotation
         write = self._log.warning if event.error else self._log.debug
         write(
             "delivery_failed" if event.error else "delivery_confirmed",

@@ -32,8 +32,13 @@ class ManualClock:
             await asyncio.sleep(0)
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sleepers.append((self._monotonic + seconds, future))
-        await future
+        sleeper = (self._monotonic + seconds, future)
+        self._sleepers.append(sleeper)
+        try:
+            await future
+        finally:
+            if sleeper in self._sleepers:  # it was cancelled
+                self._sleepers.remove(sleeper)
 
     def advance(self, duration: timedelta) -> None:
         """Let ``duration`` pass on both clocks and wake whoever has slept long enough."""

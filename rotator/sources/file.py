@@ -28,9 +28,11 @@ MAX_FILE_BYTES = 1 << 20
 DEADLINE = timedelta(seconds=10)
 """A local disk answers at once; a network file system that does not is an outage."""
 
-KUBELET_FOLDERS = (Path("/var/run/secrets/kubernetes.io"),)
-"""The kubelet gives service account tokens mode 0644 inside the pod and nobody can change that.
-Source: https://kubernetes.io/docs/concepts/storage/projected-volumes (read 2026-11-23)."""
+SUPERVISED_FOLDERS = (Path("/var/run/secrets/kubernetes.io"), Path("/run/credentials"))
+"""Folders whose modes their supervisor decides, and guards in other ways: the kubelet gives service account tokens
+mode 0644 inside the pod, systemd shows a service's credentials as 0440 where an access list grants them to its user.
+Sources: https://kubernetes.io/docs/concepts/storage/projected-volumes and https://systemd.io/CREDENTIALS, both read
+2026-11-23."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class FileRules:
     """
 
     allow_group_read: bool = False
-    readable_below: Sequence[Path] = KUBELET_FOLDERS
+    readable_below: Sequence[Path] = SUPERVISED_FOLDERS
 
     def forbidden_bits(self, path: Path) -> int:
         """Return the permission bits that the file at ``path`` must not have."""

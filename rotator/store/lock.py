@@ -8,6 +8,8 @@ from pathlib import Path
 
 from rotator.errors import ConfigError
 
+_LONGEST_HOLDER_BYTES = 300
+
 
 class StateLock:
     """An exclusive lock on one state.
@@ -21,33 +23,41 @@ class StateLock:
         self._descriptor = -1
 
     def take(self, holder: str) -> None:
-        """Take the lock for ``holder``, a text that tells people which process this is.
+        """Take the lock for ``holder``, a text that tells people which process this is. Safe to repeat.
 
         Raises:
             ConfigError: Another process holds it, named; or the file cannot be made.
         """
+        if self._descriptor >= 0:
+            return
         try:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise ConfigError(
-                [f"state lock {self._path}: {error.strerror}"],
-                hint="The daemon's user must be able to write in the directory of its state",
-            ) from error
+            raise self._unusable(error) from error
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, holder.encode(), 0)
         except BlockingIOError as error:
-            other = os.read(self._descriptor, 300).decode(errors="replace").strip() or "an unknown process"
-            os.close(self._descriptor)
-            self._descriptor = -1
+            other = os.read(descriptor, _LONGEST_HOLDER_BYTES).decode(errors="replace").strip()
+            os.close(descriptor)
             raise ConfigError(
-                [f"the state {self._path.with_suffix('')} is in use by {other}"],
+                [f"the state {self._path.with_suffix('')} is in use by {other or 'an unknown process'}"],
                 hint="Only one daemon may run on one state. Stop that one first, or give this one another store.url",
             ) from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, holder.encode(), 0)
+        except OSError as error:  # a full disk, a file system without locks
+            os.close(descriptor)
+            raise self._unusable(error) from error
+        self._descriptor = descriptor
 
     def release(self) -> None:
         """Let go. Safe to repeat."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _unusable(self, error: OSError) -> ConfigError:
+        return ConfigError(
+            [f"state lock {self._path}: {error.strerror}"],
+            hint="The daemon's user must be able to write in the directory of its state, which must be on a local disk",
+        )

@@ -16,6 +16,9 @@ from rotator.secret import Secret
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
+_LARGEST_FILE_BYTES = 64 << 10
+_TEXT = ("utf-8", "surrogatepass")
+"""A secret is text as Python holds it: half a surrogate pair, as a JSON escape may leave it, survives too."""
 
 
 class Sealer:
@@ -31,7 +34,7 @@ class Sealer:
     def seal(self, secret: Secret, label: str) -> bytes:
         """Return ``secret`` sealed for ``label``: it opens under that label only."""
         nonce = os.urandom(NONCE_BYTES)
-        return nonce + self._ciphers[0].encrypt(nonce, secret.reveal().encode(), label.encode())
+        return nonce + self._ciphers[0].encrypt(nonce, secret.reveal().encode(*_TEXT), label.encode())
 
     def open(self, sealed: bytes, label: str) -> Secret:
         """Return the secret that was sealed for ``label``.
@@ -40,9 +43,9 @@ class Sealer:
             PermanentError: No key fits, or the text was changed.
         """
         nonce, text = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
-        for cipher in self._ciphers:
+        for cipher in self._ciphers if len(nonce) == NONCE_BYTES else ():
             try:
-                return Secret(cipher.decrypt(nonce, text, label.encode()).decode())
+                return Secret(cipher.decrypt(nonce, text, label.encode()).decode(*_TEXT))
             except InvalidTag:
                 continue
         raise PermanentError(
@@ -58,32 +61,69 @@ def load_keys(path: Path) -> list[bytes]:
     Raises:
         ConfigError: Unreadable, readable by others, empty, or a line that is no key.
     """
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        lines = path.read_text(encoding="ascii").split()
-    except (OSError, ValueError) as error:
-        raise ConfigError([f"seal key {path}: cannot be read"], hint="It is made on the first run") from error
-    if mode & 0o077:
-        raise ConfigError([f"seal key {path}: others may read it (mode {mode:04o})"], hint=f"Run: chmod 600 {path}")
-    keys = [_decode(line, path) for line in lines]
-    if not keys:
-        raise ConfigError([f"seal key {path}: holds no key"])
-    return keys
+    lines = _read(path).split()
+    if not lines:
+        raise ConfigError([f"seal key {path}: holds no key"], hint=_MAKE)
+    return [_decode(line, path) for line in lines]
 
 
 def make_key(path: Path, key: bytes) -> None:
-    """Write ``key`` to a new file, mode 0600 from its first moment. Does nothing when the file exists."""
+    """Write ``key`` to a new file, mode 0600; the file is there whole or not at all. Does nothing when it exists.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    if path.exists():
+        return
+    part = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        _write_whole(part, path, base64.b64encode(key) + b"\n")
     except FileExistsError:
         return
+    except OSError as error:
+        raise ConfigError(
+            [f"seal key {path}: {error.strerror}"],
+            hint="The daemon's user must be able to write in that directory, or seal_key_file must name a key",
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+_MAKE = f"Make one with: openssl rand -base64 {KEY_BYTES}"
+
+
+def _write_whole(part: Path, path: Path, content: bytes) -> None:
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(base64.b64encode(key) + b"\n")
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    path.hardlink_to(part)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
-def _decode(line: str, path: Path) -> bytes:
+def _read(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError([f"seal key {path}: not a regular file"], hint=_MAKE)
+            if status.st_mode & 0o077:
+                mode = stat.S_IMODE(status.st_mode)
+                raise ConfigError(
+                    [f"seal key {path}: others may read it (mode {mode:04o})"], hint=f"Run: chmod 600 {path}"
+                )
+            return file.read(_LARGEST_FILE_BYTES)
+    except OSError as error:
+        raise ConfigError([f"seal key {path}: {error.strerror}"], hint=_MAKE) from error
+
+
+def _decode(line: bytes, path: Path) -> bytes:
     try:
         key = base64.b64decode(line, validate=True)
     except binascii.Error:
@@ -91,6 +131,6 @@ def _decode(line: str, path: Path) -> bytes:
     if len(key) != KEY_BYTES:
         raise ConfigError(
             [f"seal key {path}: a line is not the base64 text of {KEY_BYTES} bytes"],
-            hint=f"Make one with: openssl rand -base64 {KEY_BYTES}",
+            hint=_MAKE,
         )
     return key

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 from rotator.sandbox.server import SandboxServer
@@ -254,7 +254,12 @@ class Moto:
 
     def _filter(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         said: list[Any] = []
-        body = b"".join(self._moto(environ, lambda *head: said.append(head) or io.BytesIO().write))
+
+        def take_head(*head: Any) -> Callable[[bytes], int]:
+            said.append(head)
+            return io.BytesIO().write
+
+        body = b"".join(self._moto(environ, take_head))
         status, headers = said[0][0], said[0][1]
         if b"expiresAt" in body:
             self.calls += 1

@@ -278,8 +278,8 @@ async def healths(daemon: Any, *names: str, are: str) -> bool:
 async def generation_is(daemon: Any, name: str, generation: int, *, at_least: bool = False) -> bool:
     """Return whether ``generation`` is in use and every required placement confirmed it."""
     status = await daemon.status(name)
-    found = status.get("generation", 0)
-    return status.get("health") == "ok" and (found >= generation if at_least else found == generation)
+    found = int(status.get("generation", 0))
+    return bool(status.get("health") == "ok" and (found >= generation if at_least else found == generation))
 
 
 async def failures(daemon: Any, name: str, at_least: int = 1) -> bool:

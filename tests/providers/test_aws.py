@@ -155,7 +155,7 @@ async def test_what_cannot_be_an_access_key_is_never_sent(
     ecr: Ecr, aws: SandboxAws, access_key: dict[str, Any], half: str, value: str, failure: Failure
 ) -> None:
     """A broken access key is refused before it could stand in a header, without its value in the text."""
-    Path(access_key[half]["file"]).write_text(value)  # noqa: ASYNC240 (a test's own file)
+    Path(access_key[half]["file"]).write_text(value)
     assert isinstance(await failure(ecr), ShapeError)
     assert list(aws.asked) == []
 

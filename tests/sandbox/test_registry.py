@@ -338,5 +338,5 @@ async def _run(*command: str) -> int:
     )
     output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode is not None
-    print(output.decode())  # noqa: T201 (shown when the test fails)
+    print(output.decode())
     return process.returncode

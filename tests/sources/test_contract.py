@@ -101,7 +101,7 @@ async def real_vault_place(tmp_path: Path, fingerprint: Fingerprinter) -> AsyncI
     port = _free_port()
     command = [binary, "server", "-dev", "-dev-root-token-id=root", f"-dev-listen-address=127.0.0.1:{port}"]
     home = {**os.environ, "HOME": str(tmp_path)}
-    server = subprocess.Popen(command, cwd=tmp_path, env=home, stdout=subprocess.DEVNULL)  # noqa: ASYNC220 (returns at once)
+    server = subprocess.Popen(command, cwd=tmp_path, env=home, stdout=subprocess.DEVNULL)
     client = hvac.Client(url=f"http://127.0.0.1:{port}", token="root")
     pool = ThreadPoolExecutor(2)
     try:

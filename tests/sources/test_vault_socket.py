@@ -117,5 +117,5 @@ async def test_authority_file_that_is_none_is_a_configuration_error(make_source:
     """A missing or broken `ca_file` is found when the source is made."""
     (tmp_path / "ca.pem").write_text("no certificate")
     for name in ("ca.pem", "absent.pem"):
-        with pytest.raises(ConfigError, match="cannot be used as a PEM file"):
+        with pytest.raises(ConfigError, match="cannot be used for TLS"):
             await make_source(ca_file=str(tmp_path / name))

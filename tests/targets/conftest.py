@@ -101,7 +101,7 @@ async def populate(url: str) -> None:
     ]
     async with aiohttp.ClientSession() as session, asyncio.timeout(START_SECONDS):
         for address, body in objects:
-            while not await create(session, address, body):  # noqa: ASYNC110 (another process tells nobody)
+            while not await create(session, address, body):
                 await asyncio.sleep(0.2)
 
 

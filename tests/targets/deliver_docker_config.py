@@ -35,7 +35,7 @@ async def deliver(path: str, registry: str, generation: int, chars: int, *, inpl
 def main() -> None:
     """Read the arguments, deliver, print."""
     path, registry, generation, chars, *rest = sys.argv[1:]
-    print(json.dumps(asyncio.run(deliver(path, registry, int(generation), int(chars), inplace=bool(rest)))))  # noqa: T201
+    print(json.dumps(asyncio.run(deliver(path, registry, int(generation), int(chars), inplace=bool(rest)))))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """Logins get into docker's and podman's files, everything else stays, and every accident leaves old or new."""
-# ruff: noqa: ASYNC240 - a test may touch its small temporary files between two awaits
+
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ async def allowed(context: TargetContext) -> AsyncIterator[Callable[[Access], An
 
     async def ask(access: Access) -> bool:
         opened.append(access)
-        return await KubernetesApi("prod", access, context.transport).is_allowed(ASK)
+        return await KubernetesApi("prod", access, context.transport, context.clock).is_allowed(ASK)
 
     yield ask
     await context.transport.close()

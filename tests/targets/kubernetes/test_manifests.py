@@ -64,7 +64,7 @@ async def test_rights_are_enough_and_all_used(
     if "namespaces" in options:
         changes = target.watch()
         await anext(changes)
-        while not cluster.watchers:  # noqa: ASYNC110 (the sandbox tells nobody when a watch opens)
+        while not cluster.watchers:
             await asyncio.sleep(0)
         await changes.aclose()  # type: ignore[attr-defined]  # an async generator behind the port's iterator
     wanted = {(verb, resource) for rule in granted for verb in rule["verbs"] for resource in rule["resources"]}

@@ -41,7 +41,7 @@ async def watching(target: KubernetesTarget) -> AsyncIterator[Callable[[], Await
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop run until ``condition`` holds, at most five seconds."""
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 (the sandbox tells nobody when a watch opens)
+        while not condition():
             await asyncio.sleep(0)
 
 

@@ -1,4 +1,4 @@
-"""The first tables: credentials, versions, rotations, deliveries."""
+"""The first tables: credentials, versions, rotations, deliveries, tenures."""
 
 from __future__ import annotations
 
@@ -66,9 +66,15 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("confirmed_generation", sa.Integer, nullable=False),
     )
+    op.create_table(
+        "tenures",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("epoch", sa.Integer, nullable=False),
+        sa.Column("holder", sa.Text, nullable=False),
+    )
 
 
 def downgrade() -> None:
     """Remove the tables."""
-    for name in ("deliveries", "rotations", "versions", "credentials"):
+    for name in ("tenures", "deliveries", "rotations", "versions", "credentials"):
         op.drop_table(name)
