@@ -64,7 +64,7 @@ async def open_state(config: StoreConfig, stack: AsyncExitStack) -> tuple[SqlSto
     holder = f"rotator, process {os.getpid()} on {socket.gethostname()}"
     path = make_url(config.url).database if config.url.startswith("sqlite") else None
     if path:
-        lock = StateLock(Path(f"{Path(path).resolve()}.lock"))
+        lock = StateLock(_lock_of(path))
         lock.take(holder)
         stack.callback(lock.release)
     key_file = Path(config.seal_key_file or f"{path}.key")
@@ -74,6 +74,11 @@ async def open_state(config: StoreConfig, stack: AsyncExitStack) -> tuple[SqlSto
     store = await open_store(config.url, Sealer(keys), holder=holder)
     stack.push_async_callback(store.close)
     return store, Fingerprinter(keys[-1])
+
+
+def _lock_of(path: str) -> Path:
+    """Return the lock file of the state at ``path``: one file, by whatever link the state was named."""
+    return Path(f"{Path(path).resolve()}.lock")
 
 
 def open_sources(config: Config, clock: Clock, fingerprint: Fingerprinter, stack: AsyncExitStack) -> Sources:

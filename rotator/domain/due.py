@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from rotator.domain.model import Strategy, Version
-from rotator.domain.schedule import RenewalRule, age_point, renewal_point
+from rotator.domain.schedule import RenewalRule, age_point, left_of_pause, renewal_point
 
 UNWATCHED_RECHECK = timedelta(minutes=5)
 """How often a source that cannot tell its revision is simply read again."""
@@ -38,6 +38,7 @@ class Situation:
         revision: What the source said of itself last; None when it cannot tell or was not asked.
         is_unwatched: Whether the source was asked and cannot tell its revision.
         looked_at: When the source was last read in full; None when it was not.
+        fence: The highest generation that a placement held against us; 0 for none.
         requested: What a person asked for; None when nobody did.
     """
 
@@ -48,6 +49,7 @@ class Situation:
     revision: str | None = None
     is_unwatched: bool = False
     looked_at: datetime | None = None
+    fence: int = 0
     requested: str | None = None
 
 
@@ -80,6 +82,13 @@ def rejected(situation: Situation) -> Due | None:
     return Due("Rejected", f"the registry refuses the version in use since {current.rejected_at:%Y-%m-%d %H:%M:%SZ}")
 
 
+def target_ahead(situation: Situation) -> Due | None:
+    """Due when a placement holds a newer generation than the version in use, so that it takes none of ours."""
+    if situation.current is None or situation.fence <= situation.current.generation:
+        return None
+    return Due("TargetAhead", f"a target holds generation {situation.fence}, above ours; a newer one is issued")
+
+
 def renewal_point_reached(situation: Situation) -> Due | None:
     """Due at the renewal point. Not for ``read``: only a person can help there, and `source_changed` sees it."""
     if situation.current is None or situation.strategy is Strategy.READ:
@@ -104,7 +113,7 @@ def source_unwatched(situation: Situation) -> Due | None:
     """Due every 5 minutes for a source that cannot tell its revision: the only way to see a change is to read it."""
     if situation.strategy is not Strategy.READ or not situation.is_unwatched:
         return None
-    if situation.looked_at is not None and situation.now < situation.looked_at + UNWATCHED_RECHECK:
+    if situation.looked_at is not None and left_of_pause(situation.looked_at, UNWATCHED_RECHECK, situation.now):
         return None
     return Due("SourceUnwatched", "the source cannot tell its revision, so it is read again")
 
@@ -114,6 +123,7 @@ CHAIN: tuple[Check, ...] = (
     manually_triggered,
     source_changed,
     rejected,
+    target_ahead,
     renewal_point_reached,
     max_age_reached,
     source_unwatched,
@@ -125,6 +135,7 @@ REASONS = (
     "ManuallyTriggered",
     "SourceChanged",
     "Rejected",
+    "TargetAhead",
     "RenewalPointReached",
     "MaxAgeReached",
     "SourceUnwatched",

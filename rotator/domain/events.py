@@ -27,7 +27,7 @@ class StepFinished:
     Args:
         rotation: The rotation's id.
         credential: The credential's name.
-        step: ``issue``, ``verify``, ``deliver``, ``promote`` or ``retire``.
+        step: ``issue``, ``verify``, ``deliver`` or ``promote``.
         seconds: Duration.
         message: What it came to, in a sentence.
     """
@@ -47,7 +47,7 @@ class RotationFinished:
         rotation: The rotation's id.
         credential: The credential's name.
         reason: The reason it was due.
-        outcome: ``succeeded``, ``unchanged``, ``partial`` (some placements still wait), ``failed``, ``abandoned``.
+        outcome: ``succeeded``, ``unchanged``, ``delivering`` (in use, but some placements still wait), ``failed``.
         step: The step it ended in.
         error: ``code`` of the error; empty when there was none.
         message: What it came to, in a sentence.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from rotator.domain.model import Version
 
@@ -12,7 +12,14 @@ JITTER = 0.1
 FIRST_PAUSE = timedelta(seconds=10)
 SHORTEST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=5)
+LONGEST_ASKED = timedelta(days=1)
+"""No wish of a peer is honoured for longer: a nonsensical ``Retry-After`` must not stop a credential for years."""
+
 TRIES_THAT_FIT = 8
+CLOCK_TOLERANCE = timedelta(seconds=2)
+"""A wall clock that is slewed, not set, goes back by less than this."""
+
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +41,38 @@ def renewal_point(version: Version, rule: RenewalRule) -> datetime | None:
     """Return when ``version`` is to be replaced because it will expire.
 
     A lifetime under 10 days: at half of it, moved by up to 10 % of that half, earlier or later; a longer one: at two
-    thirds. Never later than the expiry minus the outage budget, or half the lifetime where that is shorter.
+    thirds. Never later than the expiry minus the outage budget, or half the lifetime where that is shorter. A
+    ``renew_before`` that leaves nothing of the lifetime does not count: it would have each version replaced at once.
 
     The jitter is derived from the version's fingerprint, so that the instant is the same after a restart and differs
     between credentials; it is cut to the second, so that a stored and a computed instant never disagree.
 
     Returns:
-        Aware UTC; None when the expiry is unknown or never.
+        Aware UTC, after the issue and before the expiry; the expiry itself where that is not after the issue; None
+        when the expiry is unknown or never.
     """
     if version.expiry.at is None:
         return None
     lifetime = version.expiry.at - version.issued_at
-    if rule.renew_before is not None:
+    if lifetime <= timedelta():
+        return version.expiry.at
+    if rule.renew_before is not None and rule.renew_before < lifetime:
         point = version.expiry.at - rule.renew_before
     elif lifetime < SHORT_LIFETIME:
         point = version.issued_at + lifetime / 2 * (1 + JITTER * (2 * spread(version.fingerprint) - 1))
     else:
         point = version.issued_at + lifetime * 2 / 3
     latest = version.expiry.at - min(rule.outage_budget, lifetime / 2 * (1 - JITTER))
-    return max(min(point, latest), version.issued_at).replace(microsecond=0)
+    point = min(point, latest)
+    whole = point.replace(microsecond=0)
+    return whole if whole > version.issued_at else point
 
 
 def age_point(version: Version, rule: RenewalRule) -> datetime | None:
-    """Return when ``version`` reaches the configured age; None when there is no such rule."""
-    return None if rule.max_age is None else (version.issued_at + rule.max_age).replace(microsecond=0)
+    """Return when ``version`` reaches the configured age; None when there is no such rule or no such year."""
+    if rule.max_age is None or rule.max_age > _LAST - version.issued_at:
+        return None
+    return (version.issued_at + rule.max_age).replace(microsecond=0)
 
 
 def spread(fingerprint: str) -> float:
@@ -80,7 +95,8 @@ def retry_pause(
         asked: What the peer asked for (``Retry-After``); None when it did not.
 
     Returns:
-        A duration of at least 1 second and at most 5 minutes, or ``asked`` where that is longer and fits.
+        A duration of at least 1 second and at most 5 minutes, or ``asked`` where that is longer: up to half the
+        remaining life, and up to a day where the life is not known or over.
 
     Raises:
         ValueError: ``failures`` is below 1.
@@ -94,10 +110,22 @@ def retry_pause(
     pause = max(exponential * jitter, SHORTEST_PAUSE)
     if asked is None:
         return pause
-    fits = asked if remaining is None or remaining <= timedelta() else max(remaining / 2, SHORTEST_PAUSE)
-    return max(pause, min(asked, fits))
+    fits = LONGEST_ASKED if remaining is None or remaining <= timedelta() else max(remaining / 2, SHORTEST_PAUSE)
+    return max(pause, min(asked, fits, LONGEST_ASKED))
 
 
 def delivery_pause(attempts: int, longest: timedelta) -> timedelta:
     """Return how long to wait before a placement is tried again, after ``attempts`` tries: 5 s doubled, capped."""
     return min(longest, timedelta(seconds=5) * int(2 ** min(max(attempts - 1, 0), 12)))
+
+
+def left_of_pause(since: datetime, pause: timedelta, now: datetime) -> timedelta:
+    """Return how much of a ``pause`` that began at ``since`` is left: from zero to ``pause``.
+
+    A beginning that lies clearly in the future shows that the wall clock was set back since; nothing is known of the
+    time that really passed, so the pause counts as over rather than as longer than it was meant to be.
+    """
+    passed = now - since
+    if passed < -CLOCK_TOLERANCE:
+        return timedelta()
+    return max(min(pause - passed, pause), timedelta())

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from rotator.domain.due import Due, Situation, first_due, next_due_at
-from rotator.domain.events import Crashed, RotationStarted, StoreFailed
+from rotator.domain.events import Crashed, RotationFinished, RotationStarted, StoreFailed
 from rotator.domain.model import Stage
 from rotator.domain.rotation import Rotation, State, Step, end
+from rotator.domain.schedule import left_of_pause
 from rotator.engine.credential import Credential
 from rotator.engine.ledger import Ledger
 from rotator.engine.rotate import Rotator, Surroundings
-from rotator.errors import NotFoundError, RotatorError, StoreError
+from rotator.errors import NotFoundError, RotatorError, StoreError, UnavailableError
 from rotator.ports import Changes
 
 FIRST_EVER = datetime.min.replace(tzinfo=UTC)
 LAST = datetime.max.replace(tzinfo=UTC)
+NO_PAUSE = timedelta()
 HELD_BACK_AFTER_A_DEFECT = timedelta(seconds=30)
+STORE_PAUSE = timedelta(seconds=5)
+"""How long nothing is started by schedule after the store failed: what cannot be journalled is not begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +35,24 @@ class Ticket:
     Args:
         rotation: The rotation's id.
         joined: Whether it had been running already.
-        finished: Done with the ended rotation; None when the daemon stops first.
+        finished: Done with the ended rotation; None when it broke or the daemon stops first. Each ticket has its
+            own: whoever gives up waiting for it interrupts nobody else, and not the rotation.
     """
 
     rotation: str
     joined: bool
-    finished: asyncio.Task[Rotation | None]
+    finished: asyncio.Future[Rotation | None]
 
 
 @dataclass(slots=True)
 class _Running:
     rotation: Rotation
     task: asyncio.Task[Rotation | None]
+    done: asyncio.Future[Rotation | None]
+
+    def ticket(self, *, joined: bool) -> Ticket:
+        """Return a ticket for this rotation."""
+        return Ticket(self.rotation.id, joined=joined, finished=asyncio.shield(self.done))
 
 
 class Dispatcher:
@@ -67,8 +78,13 @@ class Dispatcher:
         self._backlog: deque[str] = deque()
         self._revisions: dict[str, str | None] = {}
         self._tried: dict[str, str | None] = {}
-        self._held_back: dict[str, datetime] = {}
+        self._due_from: dict[str, tuple[object, datetime | None]] = {}
+        self._held_back: dict[str, float] = {}
+        self._store_pause_until = float("-inf")
+        self._last_stamp = FIRST_EVER
+        self._is_stopping = False
         self._beginning = asyncio.Lock()
+        self._filling = asyncio.Lock()
         self.on_finished: Callable[[str], None] = lambda _name: None
 
     @property
@@ -77,19 +93,25 @@ class Dispatcher:
         return {name: running.rotation for name, running in self._running.items()}
 
     def source_said(self, credential: str, revision: str | None) -> bool:
-        """Take note of a source's revision; return whether it is news that may make a rotation due."""
+        """Take note of a source's revision; return whether it is news that may make a rotation due.
+
+        The first revision heard of a credential that failed before the restart, or is being rotated already, counts
+        as tried: a daemon that is restarted again and again must not try a bad value once each time.
+        """
         is_first = credential not in self._revisions
         self._revisions[credential] = revision
         if revision is None:
             return is_first
-        current = self._ledger.current(credential)
-        return current is not None and revision not in {current.revision, self._tried.get(credential)}
+        if is_first and (credential in self._running or self._ledger.record(credential).failures):
+            self._tried[credential] = revision
+        return self._is_mended(credential)
 
     async def request(self, name: str, message: str, by: str) -> Ticket:
         """Rotate ``name`` now, whatever its back-off; a request while one runs joins it.
 
         Raises:
             NotFoundError: No such credential. StoreError: The intent could not be journalled; nothing was started.
+            UnavailableError: The daemon is stopping.
         """
         credential = self._credentials.get(name)
         if credential is None:
@@ -100,16 +122,26 @@ class Dispatcher:
     async def turn(self) -> None:
         """Start everything that is due, closest to expiry first; what finds no slot waits and is started in turn."""
         now = self._world.clock.now()
-        due = [name for name, credential in self._credentials.items() if self._due(credential, now)]
+        due = [name for name, at in self._wakes(now) if at <= now]
         self._backlog = deque(sorted(due, key=self._urgency))
-        await self._fill()
+        await self.refill()
+
+    async def refill(self) -> None:
+        """Start what waits for a slot, as long as one is free."""
+        async with self._filling:
+            while self._backlog and len(self._running) < self._slots:
+                await self._begin_if_due(self._credentials[self._backlog.popleft()])
 
     def next_wake_at(self, name: str | None = None) -> datetime | None:
-        """Return when something will be due by the mere passing of time: of one credential, or the earliest of all."""
-        if name is None:
-            instants = (self._wake_at(credential) for credential in self._credentials.values())
-            return min((instant for instant in instants if instant is not None), default=None)
-        return self._wake_at(self._credentials[name]) if name in self._credentials else None
+        """Return when something will be due by the mere passing of time: of one credential, or the earliest of all.
+
+        What waits for a slot does not count: it is started when one is freed, and no alarm brings that nearer.
+        """
+        now = self._world.clock.now()
+        if name is not None:
+            return self._wake_at(self._credentials[name], now) if name in self._credentials else None
+        waiting = set(self._backlog)
+        return min((at for name, at in self._wakes(now) if name not in waiting), default=None)
 
     async def resume(self, rotation: Rotation) -> None:
         """Go on with a rotation that a stop or a crash interrupted."""
@@ -119,10 +151,15 @@ class Dispatcher:
         )
 
     async def stop(self, grace: float) -> None:
-        """Let running rotations come to an end for ``grace`` seconds, then interrupt them; the journal knows them."""
+        """Let running rotations come to an end for ``grace`` seconds, then interrupt them; the journal knows them.
+
+        Nothing is started any more, not for a person either. Safe to repeat.
+        """
         self._backlog.clear()
         self._slots = 0
-        tasks = [running.task for running in self._running.values()]
+        self._is_stopping = True
+        async with self._beginning:  # whatever was being journalled is running, and known, after this
+            tasks = [running.task for running in self._running.values()]
         if not tasks:
             return
         _, late = await asyncio.wait(tasks, timeout=grace)
@@ -139,6 +176,7 @@ class Dispatcher:
             revision=self._revisions.get(credential.name),
             is_unwatched=credential.name in self._revisions and self._revisions[credential.name] is None,
             looked_at=self._ledger.record(credential.name).looked_at,
+            fence=self._rotator.fence(credential.name),
         )
 
     def _due(self, credential: Credential, now: datetime) -> Due | None:
@@ -146,60 +184,109 @@ class Dispatcher:
         if credential.name in self._running:
             return None
         due = first_due(self._situation(credential, now))
-        if due is None or now >= self._not_before(credential.name):
-            return due
-        news = self._revisions.get(credential.name) not in {None, self._tried.get(credential.name)}
-        return due if due.reason == "SourceChanged" and news else None
+        return due if due is not None and not self._left_of_pauses(credential.name, now) else None
 
-    def _not_before(self, name: str) -> datetime:
-        persisted = self._ledger.record(name).next_attempt_at or FIRST_EVER
-        return max(persisted, self._held_back.get(name, FIRST_EVER))
+    def _is_mended(self, name: str) -> bool:
+        """Return whether the source holds a revision that is neither in use nor was tried: worth a try at once."""
+        revision, current = self._revisions.get(name), self._ledger.current(name)
+        in_use = current.revision if current is not None else None
+        return revision is not None and revision not in {in_use, self._tried.get(name)}
 
-    def _wake_at(self, credential: Credential) -> datetime | None:
+    def _left_of_pauses(self, name: str, now: datetime) -> timedelta:
+        """Return how long scheduled attempts are held back still, zero or more: by the store, a defect, failures."""
+        ticks = self._world.clock.monotonic()
+        if ticks < self._store_pause_until:
+            return timedelta(seconds=self._store_pause_until - ticks)
+        record = self._ledger.record(name)
+        if (record.next_attempt_at is None and name not in self._held_back) or self._is_mended(name):
+            return NO_PAUSE
+        held_back = timedelta(seconds=max(self._held_back.get(name, ticks) - ticks, 0.0))
+        since = record.looked_at or now
+        failed = left_of_pause(since, (record.next_attempt_at or since) - since, now)
+        return max(held_back, failed)
+
+    def _wakes(self, now: datetime) -> Iterator[tuple[str, datetime]]:
+        for name, credential in self._credentials.items():
+            at = self._wake_at(credential, now)
+            if at is not None:
+                yield name, at
+
+    def _wake_at(self, credential: Credential, now: datetime) -> datetime | None:
+        """Return when a scheduled attempt may begin: ``now`` when at once, None when never or while one runs."""
         if credential.name in self._running:
             return None
-        now = self._world.clock.now()
-        at = next_due_at(self._situation(credential, now))
-        return None if at is None else max(at, self._not_before(credential.name))
+        at = self._due_at(credential, now)
+        if at is None or at > now:
+            return at
+        return now + self._left_of_pauses(credential.name, now)
+
+    def _due_at(self, credential: Credential, now: datetime) -> datetime | None:
+        """Return `next_due_at`, remembered as long as nothing that it depends on changes: thousands are asked often.
+
+        Not remembered is what depends on the present: that it is due, and a recheck after a clock that was set back.
+        """
+        name = credential.name
+        is_asked = name in self._revisions
+        basis = (self._ledger.current(name), is_asked, self._revisions.get(name), self._rotator.fence(name))
+        known, at = self._due_from.get(name, (None, None))
+        if known == basis and (at is None or at > now):
+            return at
+        situation = self._situation(credential, now)
+        at = next_due_at(situation)
+        if not situation.is_unwatched and at != now:
+            self._due_from[name] = (basis, at)
+        return at
 
     def _urgency(self, name: str) -> datetime:
         current = self._ledger.current(name)
-        if current is None:
+        if current is None or current.rejected_at is not None:
             return FIRST_EVER
         return current.expiry.at or LAST
 
-    async def _fill(self) -> None:
-        while self._backlog and len(self._running) < self._slots:
-            credential = self._credentials[self._backlog.popleft()]
-            due = self._due(credential, self._world.clock.now())
-            if due is None:
-                continue
-            try:
-                await self._begin(credential, due, "schedule")
-            except StoreError as error:
-                self._store_failed(credential.name, error)
+    async def _begin_if_due(self, credential: Credential) -> None:
+        due = self._due(credential, self._world.clock.now())
+        if due is None:
+            return
+        try:
+            await self._begin(credential, due, "schedule")
+        except StoreError as error:
+            self._backlog.clear()  # the others cannot be journalled either; they are still due after the pause
+            self._store_failed(error)
+        except UnavailableError:
+            self._backlog.clear()  # we stop
 
     async def _begin(self, credential: Credential, due: Due, by: str) -> Ticket:
-        """Journal the intent, then start; join what runs already."""
+        """Journal the intent, then start; join what runs already. Whoever asked may go away meanwhile."""
+        running = self._running.get(credential.name)
+        if running is not None:
+            return running.ticket(joined=True)
+        return await asyncio.shield(asyncio.create_task(self._journal_and_start(credential, due, by)))
+
+    async def _journal_and_start(self, credential: Credential, due: Due, by: str) -> Ticket:
         async with self._beginning:
             running = self._running.get(credential.name)
             if running is not None:
-                return Ticket(running.rotation.id, joined=True, finished=running.task)
+                return running.ticket(joined=True)
+            if self._is_stopping:
+                raise UnavailableError(f"{credential.name}: the daemon is stopping", hint="Ask again once it is back")
             rotation = self._intend(credential, due, by)
-            overtaken = self._ledger.open_rotation(credential.name)
-            message = f"overtaken by {rotation.id}"
-            ended = [end(overtaken, State.ABANDONED, message, at=rotation.started_at)] if overtaken else []
-            await self._ledger.commit(Changes(rotations=[*ended, rotation]))
-            task = self._start(credential, rotation)
+            await self._ledger.amend(lambda: Changes(rotations=[*self._overtaken(rotation), rotation]))
+            running = self._start(credential, rotation)
         self._world.emit(RotationStarted(rotation.id, credential.name, due.reason, due.message))
-        return Ticket(rotation.id, joined=False, finished=task)
+        return running.ticket(joined=False)
+
+    def _overtaken(self, rotation: Rotation) -> list[Rotation]:
+        """Return what is left open of an earlier rotation, ended."""
+        left_open = self._ledger.open_rotation(rotation.credential)
+        message = f"overtaken by {rotation.id}"
+        return [end(left_open, State.ABANDONED, message, at=rotation.started_at)] if left_open else []
 
     def _intend(self, credential: Credential, due: Due, by: str) -> Rotation:
         now = self._world.clock.now()
         step = self._rotator.first_step(credential)
         pending = self._ledger.version(credential.name, Stage.PENDING)
         return Rotation(
-            id=f"{now:%Y%m%dT%H%M%S.%fZ}-{int(self._world.random() * 0xFFFF):04x}",
+            id=f"{self._stamp(now):%Y%m%dT%H%M%S.%fZ}-{int(self._world.random() * 0xFFFF):04x}",
             credential=credential.name,
             reason=due.reason,
             message=due.message,
@@ -210,33 +297,68 @@ class Dispatcher:
             by=by,
         )
 
-    def _start(self, credential: Credential, rotation: Rotation) -> asyncio.Task[Rotation | None]:
+    def _stamp(self, now: datetime) -> datetime:
+        """Return ``now``, or just after the last stamp where the clock stood still or went back: ids are unique."""
+        self._last_stamp = max(now, self._last_stamp + timedelta(microseconds=1))
+        return self._last_stamp
+
+    def _start(self, credential: Credential, rotation: Rotation) -> _Running:
         self._tried[credential.name] = self._revisions.get(credential.name)
         task = asyncio.create_task(self._run(credential, rotation), name=f"rotation {credential.name}")
-        self._running[credential.name] = _Running(rotation, task)
-        return task
+        running = _Running(rotation, task, asyncio.get_running_loop().create_future())
+        self._running[credential.name] = running
+        task.add_done_callback(partial(self._ended, credential.name))
+        return running
+
+    def _ended(self, name: str, task: asyncio.Task[Rotation | None]) -> None:
+        running = self._running.pop(name)
+        running.done.set_result(None if task.cancelled() else task.result())
+        self.on_finished(name)
 
     async def _run(self, credential: Credential, rotation: Rotation) -> Rotation | None:
         """Run one rotation; the one place where the engine catches everything."""
         try:
-            return await self._rotator.rotate(credential, rotation)
+            ended = await self._rotator.rotate(credential, rotation)
         except StoreError as error:
-            self._store_failed(credential.name, error)
-        except Exception as error:  # noqa: BLE001 (a defect in one rotation must not stop the daemon)
             self._hold_back(credential.name)
+            self._store_failed(error)
+            return None
+        except Exception as error:  # noqa: BLE001 (a defect in one rotation must not stop the daemon)
             self._world.emit(Crashed(f"rotation of {credential.name}", error))
-        finally:
-            del self._running[credential.name]
-            self.on_finished(credential.name)
-        return None
+            await self._break_off(credential.name)
+            return None
+        still_due = first_due(self._situation(credential, self._world.clock.now()))
+        if still_due is not None and ended.state is not State.FAILED:
+            self._hold_back(credential.name)  # it came to its end and did not help: no loop without a pause
+        return ended
 
-    def _store_failed(self, name: str, error: RotatorError) -> None:
+    async def _break_off(self, name: str) -> None:
+        """Journal that a defect ended the rotation of ``name``, and hold the next attempt back."""
         self._hold_back(name)
+        rotation, record = self._ledger.open_rotation(name), self._ledger.record(name)
+        if rotation is None:
+            return
+        now = self._world.clock.now()
+        message = "broken off by a defect of the daemon; its log says where"
+        failed = end(rotation, State.FAILED, message, at=now, error=RotatorError.code)
+        record = replace(
+            record, failures=record.failures + 1, next_attempt_at=now + HELD_BACK_AFTER_A_DEFECT, looked_at=now
+        )
+        try:
+            await self._ledger.commit(Changes(records=[record], rotations=[failed]))
+        except StoreError as error:
+            self._store_failed(error)
+            return
+        seconds = (now - rotation.started_at).total_seconds()
+        self._world.emit(
+            RotationFinished(
+                rotation.id, name, rotation.reason, failed.state, failed.step, failed.error, message, max(seconds, 0.0)
+            )
+        )
+
+    def _store_failed(self, error: StoreError) -> None:
+        self._store_pause_until = self._world.clock.monotonic() + STORE_PAUSE.total_seconds()
         self._world.emit(StoreFailed("journal", error.code, str(error)))
 
     def _hold_back(self, name: str) -> None:
-        self._held_back[name] = self._world.clock.now() + HELD_BACK_AFTER_A_DEFECT
-
-    async def refill(self) -> None:
-        """Start what waits for a slot, if one is free now."""
-        await self._fill()
+        self._held_back[name] = self._world.clock.monotonic() + HELD_BACK_AFTER_A_DEFECT.total_seconds()

@@ -6,12 +6,16 @@ store, and only when that was durable into the memory.
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rotator.domain.model import Delivery, Login, Record, Stage, Version
 from rotator.domain.rotation import ENDED, Rotation
 from rotator.ports import Changes, Store
+
+LONGEST_COMMIT_SECONDS = 5.0
+"""How long a cancelled caller waits for its commit to end."""
 
 
 class Ledger:
@@ -25,9 +29,11 @@ class Ledger:
         self._store = store
         self._records: dict[str, Record] = {}
         self._versions: dict[str, dict[int, Version]] = defaultdict(dict)
+        self._newest: dict[tuple[str, Stage], Version] = {}
         self._rotations: dict[str, Rotation] = {}
         self._last: dict[str, Rotation] = {}
         self._deliveries: dict[str, dict[str, dict[str, Delivery]]] = defaultdict(lambda: defaultdict(dict))
+        self._writing = asyncio.Lock()
 
     async def load(self) -> None:
         """Read all that is live from the store. Call once, before anything else."""
@@ -40,8 +46,33 @@ class Ledger:
         Raises:
             StoreError: They could not be written; nothing changed, in memory neither.
         """
-        await self._store.commit(changes)
-        self._remember(changes)
+        await self.amend(lambda: changes)
+
+    async def amend(self, build: Callable[[], Changes]) -> None:
+        """Commit what ``build`` makes of the memory once every commit before this one is in it.
+
+        For whoever changes what others change too: between its look and its write nobody else writes. A commit that
+        was begun is brought to its end before a cancellation is heeded, so that memory and store agree.
+
+        Raises:
+            StoreError: As for `commit`.
+        """
+        writing = asyncio.create_task(self._write(build))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            done, _ = await asyncio.wait({writing}, timeout=LONGEST_COMMIT_SECONDS)
+            if not done:
+                writing.cancel()
+            elif not writing.cancelled():
+                writing.exception()  # whoever asked is gone; the cancellation is what it gets
+            raise
+
+    async def _write(self, build: Callable[[], Changes]) -> None:
+        async with self._writing:
+            changes = build()
+            await self._store.commit(changes)
+            self._remember(changes)
 
     def record(self, credential: str) -> Record:
         """Return what is remembered of ``credential``; a blank record when it was never seen."""
@@ -49,8 +80,7 @@ class Ledger:
 
     def version(self, credential: str, stage: Stage) -> Version | None:
         """Return the newest version of ``credential`` in ``stage``. Abandoned ones are known since the start only."""
-        versions = (version for version in self._versions[credential].values() if version.stage is stage)
-        return max(versions, key=lambda version: version.generation, default=None)
+        return self._newest.get((credential, stage))
 
     def current(self, credential: str) -> Version | None:
         """Return the version in use."""
@@ -105,15 +135,20 @@ class Ledger:
                 yield by_credential[credential]
 
     def wanted_at(self, target: str, placement: str, credential: str) -> Version | None:
-        """Return the version that ``placement`` must hold: the pending one once its delivery there began, else current.
+        """Return the version that ``placement`` must hold: a newer one once its delivery there began, else current.
 
-        A neighbour's rotation renders by this rule too, so that no write takes a placement back a generation.
+        The newer one is pending, or was given up after it reached a placement and waits there to be overtaken. A
+        neighbour's rotation renders by this rule too, so that no write takes a placement back a generation.
         """
-        pending = self.pending(credential)
-        delivery = self.held_at(target, placement).get(credential)
-        if pending is not None and delivery is not None and delivery.generation == pending.generation:
-            return pending
-        return self.current(credential)
+        current, delivery = self.current(credential), self.held_at(target, placement).get(credential)
+        if delivery is None or (current is not None and delivery.generation <= current.generation):
+            return current
+        begun = self._versions[credential].get(delivery.generation)
+        return begun if begun is not None and begun.stage in _DELIVERABLE else current
+
+    def newest_begun(self, credential: str) -> int:
+        """Return the highest generation of ``credential`` whose delivery to any placement began; 0 for none."""
+        return max((one.generation for one in self.deliveries() if one.credential == credential), default=0)
 
     async def versions(self, credential: str) -> Sequence[Version]:
         """Return every version of ``credential``, newest first."""
@@ -139,6 +174,8 @@ class Ledger:
             kept[version.generation] = version
             for generation in [g for g, old in kept.items() if old.stage in _FORGOTTEN and g < version.generation]:
                 del kept[generation]
+        for credential in {version.credential for version in changes.versions}:
+            self._index(credential)
         for rotation in changes.rotations:
             if rotation.state in ENDED:
                 self._close(rotation)
@@ -152,6 +189,14 @@ class Ledger:
             if not by_credential:
                 self._deliveries[target].pop(placement, None)
 
+    def _index(self, credential: str) -> None:
+        newest = {version.stage: version for _, version in sorted(self._versions[credential].items())}
+        for stage in Stage:
+            if stage in newest:
+                self._newest[credential, stage] = newest[stage]
+            else:
+                self._newest.pop((credential, stage), None)
+
     def _close(self, rotation: Rotation) -> None:
         self._last[rotation.credential] = rotation
         known = self._rotations.get(rotation.credential)
@@ -160,3 +205,4 @@ class Ledger:
 
 
 _FORGOTTEN = frozenset({Stage.RETIRED, Stage.ABANDONED})
+_DELIVERABLE = frozenset({Stage.PENDING, Stage.CURRENT, Stage.PREVIOUS})

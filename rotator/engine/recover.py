@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from rotator.domain.rotation import Rotation, State, Step, end
 from rotator.engine.credential import Credential
@@ -12,29 +12,41 @@ from rotator.ports import Changes, Clock
 
 
 def fate(rotation: Rotation, *, is_configured: bool) -> str | None:
-    """Return why an interrupted rotation is abandoned; None when it goes on.
+    """Return why a rotation that had not ended is abandoned; None when it goes on.
 
     Before a version was journalled nothing is known of what the vendor did; whatever it minted dies by itself, and
     the credential is simply due again. After that the version is there, sealed, and the rotation goes on with it.
     """
     if not is_configured:
         return "the credential is not configured any more"
-    if rotation.step is Step.ISSUE:
+    if rotation.state is State.RUNNING and rotation.step is Step.ISSUE:
         return "interrupted before a version was journalled"
     return None
 
 
 async def recover(credentials: Mapping[str, Credential], ledger: Ledger, dispatcher: Dispatcher, clock: Clock) -> None:
-    """Abandon or resume every rotation that was running when the daemon ended. Call once, after the ledger is loaded.
+    """Abandon or resume every rotation that had not ended when the daemon did. Call once, after the ledger is loaded.
+
+    Deliveries to targets that are not configured any more, or do not get the credential any more, are forgotten:
+    nobody looks at those places again, so nothing can be said of them.
 
     Raises:
         StoreError: The outcome could not be journalled; nothing was resumed.
     """
-    interrupted = [rotation for rotation in ledger.open_rotations() if rotation.state is State.RUNNING]
-    fates = {one.id: fate(one, is_configured=one.credential in credentials) for one in interrupted}
-    abandoned = [end(one, State.ABANDONED, fates[one.id] or "", at=clock.now()) for one in interrupted if fates[one.id]]
-    if abandoned:
-        await ledger.commit(Changes(rotations=abandoned))
-    for rotation in interrupted:
-        if fates[rotation.id] is None:
+    fates = {one.id: fate(one, is_configured=one.credential in credentials) for one in ledger.open_rotations()}
+    left = [one for one in ledger.open_rotations() if fates[one.id] is not None]
+    abandoned = [end(one, State.ABANDONED, fates[one.id] or "", at=clock.now()) for one in left]
+    removed = list(strays(credentials, ledger))
+    if abandoned or removed:
+        await ledger.commit(Changes(rotations=abandoned, removed=removed))
+    for rotation in ledger.open_rotations():
+        if rotation.state is State.RUNNING:
             await dispatcher.resume(rotation)
+
+
+def strays(credentials: Mapping[str, Credential], ledger: Ledger) -> Iterator[tuple[str, str, str]]:
+    """Yield target, placement and credential of every delivery that the configuration does not ask for any more."""
+    wanted = {(target.name, name) for name, one in credentials.items() for target in one.targets}
+    for delivery in ledger.deliveries():
+        if (delivery.target, delivery.credential) not in wanted:
+            yield delivery.target, delivery.placement, delivery.credential

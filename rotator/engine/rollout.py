@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from rotator.config.root import EngineConfig
 from rotator.domain.events import DeliveryFinished, Event, TargetFailed
 from rotator.domain.model import Delivery, DeliveryState, Entry, Held, Version
-from rotator.domain.schedule import delivery_pause
+from rotator.domain.schedule import delivery_pause, left_of_pause
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.ledger import Ledger
 from rotator.engine.together import together
@@ -57,7 +57,9 @@ class Rollout:
         self._emit = emit
         self._longest_pause = config.delivery_retry
         self._slots = asyncio.Semaphore(config.max_deliveries)
+        self._target_slots: dict[str, asyncio.Semaphore] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._listed: set[str] = set()
         self._unlisted: dict[str, RotatorError] = {}
         self._fences: dict[str, int] = {}
 
@@ -80,7 +82,10 @@ class Rollout:
         await self._bring(target, current, ignoring_pauses=False)
 
     def report(self, credential: Credential, version: Version) -> Report:
-        """Return how far ``version`` has come, from what is known now."""
+        """Return how far ``version`` has come, from what is known now.
+
+        A target whose placements were not listed since the start counts as waiting: it may have one that lacks it.
+        """
         confirmed = failed = 0
         waiting: set[str] = set()
         error: RotatorError | None = None
@@ -90,7 +95,7 @@ class Rollout:
             confirmed += len(deliveries) - len(behind)
             failed += len(behind)
             unlisted = self._unlisted.get(target.name)
-            if target.required and (behind or unlisted):
+            if target.required and (behind or unlisted or target.name not in self._listed):
                 waiting.add(target.name)
             if error is None and (behind or unlisted):
                 error = unlisted or UnavailableError(f"{target.name}: {behind[0].placement}: {behind[0].message}")
@@ -117,6 +122,7 @@ class Rollout:
             self._emit(TargetFailed(target.name, target.port.kind, error.code, str(error)))
             return
         self._unlisted.pop(target.name, None)
+        self._listed.add(target.name)
         await self._forget_vanished(target, placements)
         work = [
             _Work(placement, focus)
@@ -143,7 +149,7 @@ class Rollout:
     def _pause_is_over(self, last: Delivery) -> bool:
         if last.state is not DeliveryState.FAILED:
             return True
-        return self._clock.now() >= last.at + delivery_pause(last.attempts, self._longest_pause)
+        return not left_of_pause(last.at, delivery_pause(last.attempts, self._longest_pause), self._clock.now())
 
     async def _forget_vanished(self, target: DeliveryTarget, placements: Sequence[str]) -> None:
         gone = set(self._ledger.placements(target.name)).difference(placements)
@@ -155,32 +161,36 @@ class Rollout:
         if removed:
             await self._ledger.commit(Changes(removed=removed))
         for placement in gone:
-            self._locks.pop((target.name, placement), None)
+            lock = self._locks.get((target.name, placement))
+            if lock is not None and not lock.locked():
+                del self._locks[target.name, placement]
 
     async def _journal_intents(self, target: DeliveryTarget, work: Sequence[_Work]) -> None:
-        now = self._clock.now()
-        intents = []
+        if work:
+            await self._ledger.amend(lambda: Changes(deliveries=list(self._intents(target, work))))
+
+    def _intents(self, target: DeliveryTarget, work: Sequence[_Work]) -> Iterator[Delivery]:
         for one in work:
-            held = self._ledger.held_at(target.name, one.placement)
             for name, version in one.focus.items():
-                last = held.get(name)
-                if last is not None and last.generation > version.generation:
+                last = self._last(target, one.placement, name)
+                if last.generation > version.generation:
                     continue  # a newer one is on its way there already
-                again = last is not None and last.generation == version.generation
-                intents.append(
-                    Delivery(
-                        target.name,
-                        one.placement,
-                        name,
-                        version.generation,
-                        DeliveryState.INTENDED,
-                        now,
-                        attempts=last.attempts + 1 if last is not None and again else 1,
-                        confirmed_generation=last.confirmed_generation if last is not None else 0,
-                    )
+                is_again = last.generation == version.generation
+                yield replace(
+                    last,
+                    generation=version.generation,
+                    state=DeliveryState.INTENDED,
+                    at=self._clock.now(),
+                    error="",
+                    message="",
+                    attempts=last.attempts + 1 if is_again else 1,
                 )
-        if intents:
-            await self._ledger.commit(Changes(deliveries=intents))
+
+    def _last(self, target: DeliveryTarget, placement: str, credential: str) -> Delivery:
+        """Return the latest delivery; one of generation 0 where none is known, or no more."""
+        known = self._ledger.held_at(target.name, placement).get(credential)
+        now = self._clock.now()
+        return known or Delivery(target.name, placement, credential, 0, DeliveryState.INTENDED, now, attempts=0)
 
     async def _write_all(self, target: DeliveryTarget, work: Sequence[_Work]) -> None:
         """Write every placement in ``work``, at most ``concurrency`` at once; outcomes reach the store in batches."""
@@ -192,7 +202,7 @@ class Rollout:
 
     async def _work_off(self, target: DeliveryTarget, wave: _Wave) -> None:
         for one in wave.work:
-            async with self._slots, self._lock(target.name, one.placement):
+            async with self._lock(target.name, one.placement), self._slots_of(target), self._slots:
                 started = self._clock.monotonic()
                 outcomes = await self._place(target, one, wave.rendering)
             self._tell(target, outcomes, self._clock.monotonic() - started)
@@ -203,7 +213,21 @@ class Rollout:
     async def _flush(self, wave: _Wave) -> None:
         done, wave.done = wave.done, []
         if done:
-            await self._ledger.commit(Changes(deliveries=done))
+            await self._ledger.amend(lambda: Changes(deliveries=list(self._merged(done))))
+
+    def _merged(self, outcomes: Sequence[Delivery]) -> Iterator[Delivery]:
+        """Yield ``outcomes`` as the journal may take them: what began there since a write is not undone by it.
+
+        A failure at a placement that was forgotten meanwhile is forgotten too.
+        """
+        for outcome in outcomes:
+            known = self._ledger.held_at(outcome.target, outcome.placement).get(outcome.credential)
+            if known is None and outcome.state is DeliveryState.FAILED:
+                continue
+            last = known or outcome
+            is_latest = (outcome.generation, outcome.attempts) >= (last.generation, last.attempts)
+            confirmed = max(last.confirmed_generation, outcome.confirmed_generation)
+            yield replace(outcome if is_latest else last, confirmed_generation=confirmed)
 
     async def _place(self, target: DeliveryTarget, one: _Work, rendering: Rendering) -> list[tuple[Delivery, bool]]:
         """Write one placement and return its deliveries with whether anything had to change.
@@ -211,24 +235,46 @@ class Rollout:
         What counts is what was written, not what was meant when the work was planned: a newer generation may have
         come in between, and a neighbour that was behind is brought up by the same write.
         """
-        held_before = self._ledger.held_at(target.name, one.placement)
+        entries: Sequence[Entry] = ()
         try:
             entries = await rendering.entries(one.placement)
             held = await self._apply(target, one.placement, entries)
         except StoreError:
             raise
+        except FencedError as error:
+            self._note_fence(entries, error)
+            return self._failures(target, one, entries, error)
         except RotatorError as error:
-            self._note_fence(one, error)
-            return [(self._failed(held_before[name], error), False) for name in one.focus]
+            return self._failures(target, one, entries, error)
         return [
             (self._outcome(target, one.placement, entry, held), held.changed)
             for entry in entries
-            if entry.credential in one.focus or _is_behind(held_before.get(entry.credential), entry)
+            if entry.credential in one.focus or self._is_behind(target, one.placement, entry)
         ]
 
-    def _note_fence(self, one: _Work, error: RotatorError) -> None:
-        if isinstance(error, FencedError):
-            self._fences.update({name: max(self.fence(name), error.generation) for name in one.focus})
+    def _failures(
+        self, target: DeliveryTarget, one: _Work, entries: Sequence[Entry], error: RotatorError
+    ) -> list[tuple[Delivery, bool]]:
+        """Return the failed deliveries, each of the generation that was tried."""
+        tried = {entry.credential: entry.generation for entry in entries}
+        outcomes = []
+        for name, version in one.focus.items():
+            last = self._last(target, one.placement, name)
+            last = replace(last, generation=tried.get(name) or last.generation or version.generation)
+            outcomes.append((self._failed(last, error), False))
+        return outcomes
+
+    def _note_fence(self, entries: Sequence[Entry], error: FencedError) -> None:
+        """Note that one of ``entries`` was too old.
+
+        Which one is not told, so each that may have been counts as such: a credential that is rotated once too often
+        does no harm, one that is never rotated blocks its neighbours.
+        """
+        suspects = [entry.credential for entry in entries if entry.generation <= error.generation]
+        self._fences.update({name: max(self.fence(name), error.generation) for name in suspects})
+
+    def _is_behind(self, target: DeliveryTarget, placement: str, entry: Entry) -> bool:
+        return self._last(target, placement, entry.credential).confirmed_generation < entry.generation
 
     async def _apply(self, target: DeliveryTarget, placement: str, entries: Sequence[Entry]) -> Held:
         """Write, and when the answer got lost, look whether the write arrived."""
@@ -245,14 +291,12 @@ class Rollout:
 
     def _outcome(self, target: DeliveryTarget, placement: str, entry: Entry, held: Held) -> Delivery:
         """Return the delivery of ``entry``: confirmed only when the very login was read back."""
-        intent = self._ledger.held_at(target.name, placement).get(entry.credential) or Delivery(
-            target.name, placement, entry.credential, entry.generation, DeliveryState.INTENDED, self._clock.now()
-        )
+        last = self._last(target, placement, entry.credential)
+        intent = replace(last, generation=entry.generation, attempts=max(last.attempts, 1))
         if held.logins.get(entry.credential) != entry.login:
             return self._failed(intent, _different(placement))
         return replace(
             intent,
-            generation=entry.generation,
             state=DeliveryState.CONFIRMED,
             at=self._clock.now(),
             confirmed_generation=entry.generation,
@@ -279,6 +323,10 @@ class Rollout:
                 )
             )
 
+    def _slots_of(self, target: DeliveryTarget) -> asyncio.Semaphore:
+        """Return what bounds the writes to ``target``, whatever they are for."""
+        return self._target_slots.setdefault(target.name, asyncio.Semaphore(target.concurrency))
+
     def _lock(self, target: str, placement: str) -> asyncio.Lock:
         return self._locks.setdefault((target, placement), asyncio.Lock())
 
@@ -294,10 +342,6 @@ class _Wave:
     work: Iterator[_Work]
     rendering: Rendering
     done: list[Delivery] = field(default_factory=list)
-
-
-def _is_behind(delivery: Delivery | None, entry: Entry) -> bool:
-    return delivery is None or delivery.confirmed_generation < entry.generation
 
 
 def _different(placement: str) -> RotatorError:
@@ -318,6 +362,7 @@ class Rendering:
         self._ledger = ledger
         self._target = target
         self._known: dict[tuple[tuple[str, int], ...], tuple[Entry, ...]] = {}
+        self._opening = asyncio.Lock()
 
     async def entries(self, placement: str) -> tuple[Entry, ...]:
         """Return everything ``placement`` must hold: all credentials of the target that have a version. Secret."""
@@ -327,10 +372,11 @@ class Rendering:
             if (version := self._ledger.wanted_at(self._target.name, placement, name)) is not None
         ]
         key = tuple((version.credential, version.generation) for version in versions)
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = tuple([await self._entry(version) for version in versions])
-        return known
+        if key not in self._known:
+            async with self._opening:
+                if key not in self._known:  # still: many placements ask at once, and one opens the secrets for all
+                    self._known[key] = tuple([await self._entry(version) for version in versions])
+        return self._known[key]
 
     async def _entry(self, version: Version) -> Entry:
         registry = self._target.credentials[version.credential]

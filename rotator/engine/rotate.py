@@ -63,6 +63,10 @@ class Rotator:
             Step.PROMOTE: self._promote,
         }
 
+    def fence(self, credential: str) -> int:
+        """Return the highest generation that a placement held against us; 0 for none."""
+        return self._rollout.fence(credential)
+
     def first_step(self, credential: Credential) -> Step:
         """Return where a new attempt begins: at ``verify`` when a pending version can be adopted, else at ``issue``.
 
@@ -118,15 +122,14 @@ class Rotator:
         issued = await credential.provider.issue()
         self._refuse_unusable(credential, issued)
         fingerprint = self._world.fingerprint(issued.login.secret)
-        current = self._ledger.current(credential.name)
-        if current is not None and (current.fingerprint, current.username) == (fingerprint, issued.login.username):
-            return await self._keep(credential, rotation, replace(current, expiry=issued.expiry), issued)
+        if self._is_in_use(credential, issued.login, fingerprint):
+            return await self._keep(credential, rotation, issued)
         version = self._pend(credential, issued, fingerprint)
         older = self._ledger.pending(credential.name)
         changes = Changes(
             records=[self._looked(credential, generation=version.generation)],
             versions=[
-                *([replace(older, stage=Stage.ABANDONED)] if older and older.generation != version.generation else []),
+                *([self._given_up(older)] if older and older.generation != version.generation else []),
                 version,
             ],
             secrets={(version.credential, version.generation): issued.login.secret},
@@ -134,6 +137,16 @@ class Rotator:
         )
         await self._ledger.commit(changes)
         return moved, f"generation {version.generation} issued, {describe_expiry(version, self._world.clock)}"
+
+    def _is_in_use(self, credential: Credential, login: Login, fingerprint: str) -> bool:
+        """Return whether ``login`` is the one in use, everywhere.
+
+        Where a placement went ahead of it, the same login has to come again, under a generation that overtakes.
+        """
+        current = self._ledger.current(credential.name)
+        if current is None or (current.fingerprint, current.username) != (fingerprint, login.username):
+            return False
+        return max(self._ledger.newest_begun(credential.name), self.fence(credential.name)) <= current.generation
 
     def _refuse_unusable(self, credential: Credential, issued: Issued) -> None:
         check_shape(issued.login)
@@ -145,7 +158,7 @@ class Rotator:
 
     def _pend(self, credential: Credential, issued: Issued, fingerprint: str) -> Version:
         """Return ``issued`` as a pending version, under the generation it was seen with before, else a new one."""
-        generation = max(self._ledger.record(credential.name).generation, self._rollout.fence(credential.name))
+        generation = max(self._ledger.record(credential.name).generation, self.fence(credential.name))
         seen = [self._ledger.pending(credential.name), self._ledger.version(credential.name, Stage.ABANDONED)]
         again = any(one and one.generation == generation and one.fingerprint == fingerprint for one in seen)
         return Version(
@@ -159,11 +172,12 @@ class Rotator:
             issued.revision,
         )
 
-    async def _keep(self, credential: Credential, rotation: Rotation, version: Version, issued: Issued) -> Moved:
+    async def _keep(self, credential: Credential, rotation: Rotation, issued: Issued) -> Moved:
         """End a rotation that brought the value in use again, after showing it to the registry once more."""
-        version = replace(version, revision=issued.revision)
         verification = await self._verification(credential, issued.login)
         now = self._world.clock.now()
+        current = self._current(credential)  # as a probe may have left it meanwhile
+        version = replace(current, expiry=issued.expiry, revision=issued.revision)
         if verification.auth.verdict is Verdict.REJECTED:
             await self._ledger.commit(Changes(versions=[replace(version, rejected_at=version.rejected_at or now)]))
             raise VerificationError(
@@ -173,10 +187,17 @@ class Rotator:
             )
         if verification.auth.verdict is Verdict.ACCEPTED:
             version = replace(version, verified_at=now, rejected_at=None)
+        elif version.rejected_at is not None:
+            raise UnavailableError(
+                f"{credential.name}: the source still holds the value that the registry refused, "
+                f"and cannot tell whether it does still: {verification.auth.evidence}"
+            )
         message = "the source still holds the value in use"
         ended = end(rotation, State.UNCHANGED, message, at=now)
         record = replace(self._looked(credential), failures=0, next_attempt_at=None)
-        await self._ledger.commit(Changes(records=[record], versions=[version], rotations=[ended]))
+        pending = self._ledger.pending(credential.name)  # of a value that the source does not hold any more
+        left = [self._given_up(pending)] if pending is not None else []
+        await self._ledger.commit(Changes(records=[record], versions=[version, *left], rotations=[ended]))
         return ended, message
 
     async def _verify(self, credential: Credential, rotation: Rotation) -> Moved:
@@ -221,10 +242,10 @@ class Rotator:
         """Bring every placement to the verified version; one that fails is retried later, alone."""
         version = self._pending(credential)
         report = await self._rollout.deliver(credential, version)
-        if self._rollout.fence(credential.name) >= version.generation:
+        if self.fence(credential.name) >= version.generation:
             await self._abandon(version)
             raise VerificationError(
-                f"{credential.name}: a target holds generation {self._rollout.fence(credential.name)} already, not from us",
+                f"{credential.name}: a target holds generation {self.fence(credential.name)} already, not from us",
                 hint="This state is older than what was delivered from it; a version above that is issued next",
             )
         if report.waiting and not report.confirmed:
@@ -243,25 +264,28 @@ class Rotator:
         record = replace(self._looked(credential), failures=0, next_attempt_at=None)
         if state is State.SUCCEEDED:
             record = replace(record, last_success_at=now)
-        stages = ((Stage.PREVIOUS, Stage.RETIRED), (Stage.CURRENT, Stage.PREVIOUS), (Stage.PENDING, Stage.CURRENT))
-        known = ((self._ledger.version(credential.name, stage), then) for stage, then in stages)
-        versions = [replace(one, stage=then) for one, then in known if one is not None]
+        live = [one for one in self._ledger.live_versions(credential.name) if one.stage in _ONCE_PROMOTED]
+        versions = [replace(one, stage=_ONCE_PROMOTED[one.stage]) for one in live]
         await self._ledger.commit(Changes(records=[record], versions=versions, rotations=[ended]))
         self._world.emit(VersionPromoted(credential.name, version.generation, version.issued_at, version.expiry))
         return ended, str(report)
 
     async def settle(self, credential: Credential) -> None:
         """End the rotation that waits for stragglers, once every required target has confirmed its version."""
+        if self._settled(credential) is not None:
+            await self._ledger.amend(lambda: self._settled(credential) or Changes())
+
+    def _settled(self, credential: Credential) -> Changes | None:
+        """Return what ends the rotation that waits for stragglers; None when there is none or it must wait on."""
         rotation, current = self._ledger.open_rotation(credential.name), self._ledger.current(credential.name)
         if rotation is None or rotation.state is not State.DELIVERING or current is None:
-            return
+            return None
         report = self._rollout.report(credential, current)
         if report.waiting:
-            return
+            return None
         now = self._world.clock.now()
         record = replace(self._ledger.record(credential.name), last_success_at=now)
-        ended = end(rotation, State.SUCCEEDED, str(report), at=now)
-        await self._ledger.commit(Changes(records=[record], rotations=[ended]))
+        return Changes(records=[record], rotations=[end(rotation, State.SUCCEEDED, str(report), at=now)])
 
     async def _fail(self, credential: Credential, rotation: Rotation, error: RotatorError) -> Rotation:
         """Journal the failure and when the next attempt may begin. The current version is not touched."""
@@ -280,7 +304,23 @@ class Rotator:
         return failed
 
     async def _abandon(self, version: Version) -> None:
-        await self._ledger.commit(Changes(versions=[replace(version, stage=Stage.ABANDONED)]))
+        await self._ledger.commit(Changes(versions=[self._given_up(version)]))
+
+    def _given_up(self, version: Version) -> Version:
+        """Return ``version`` out of the running.
+
+        One that reached a placement keeps its secret, as a previous one does, until a newer version has overtaken it:
+        the placement is rendered with it as long, since nothing may take a placement back a generation.
+        """
+        is_begun = self._ledger.newest_begun(version.credential) >= version.generation
+        return replace(version, stage=Stage.PREVIOUS if is_begun else Stage.ABANDONED)
+
+    def _current(self, credential: Credential) -> Version:
+        """Return the version in use, where there must be one."""
+        version = self._ledger.current(credential.name)
+        if version is None:
+            raise UnavailableError(f"{credential.name}: the version in use is gone; a new one is issued")
+        return version
 
     def _pending(self, credential: Credential) -> Version:
         """Return the pending version, still worth going on with."""
@@ -300,3 +340,11 @@ def describe_expiry(version: Version, clock: Clock) -> str:
         return "never expires"
     left = version.expiry.left(clock.now())
     return "expiry unknown" if left is None else f"expires in {timedelta(seconds=int(left.total_seconds()))}"
+
+
+_ONCE_PROMOTED = {
+    Stage.PREVIOUS: Stage.RETIRED,
+    Stage.CURRENT: Stage.PREVIOUS,
+    Stage.PENDING: Stage.CURRENT,
+}
+"""What becomes of each live version when the pending one is promoted."""

@@ -23,6 +23,8 @@ STEP_SECONDS = 2.0
 """A wall clock that moved this much more or less than the monotonic one was set, not slewed."""
 
 SHORTEST_ALARM = timedelta(milliseconds=50)
+LONGEST_ALARM = timedelta(days=1)
+"""What is due later than this is armed again by a reconciliation pass long before."""
 
 
 class Scheduler:
@@ -45,6 +47,7 @@ class Scheduler:
         self._woken = asyncio.Event()
         self._freed = asyncio.Event()
         self._armed: datetime | None = None
+        self._is_ringing = False
         self.turned_at: datetime | None = None
         self._alarms = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -59,12 +62,14 @@ class Scheduler:
     async def run(self) -> None:
         """Turn for ever; cancel to stop."""
         self._alarms.start()
+        self._is_ringing = True
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._turn_forever(), name="turns")
                 group.create_task(self._refill_forever(), name="refills")
                 group.create_task(self._guard_forever(), name="clock guard")
         finally:
+            self._is_ringing = False
             self._alarms.shutdown(wait=False)
 
     async def _turn_forever(self) -> None:
@@ -106,12 +111,16 @@ class Scheduler:
 
     def _arm(self, at: datetime | None) -> None:
         """Have the alarm ring at ``at`` unless it rings earlier already."""
-        if at is None or (self._armed is not None and self._armed <= at) or not self._alarms.running:
+        if at is None or (self._armed is not None and self._armed <= at) or not self._is_ringing:
             return
         self._armed = at
-        wait = max(at - self._clock.now(), SHORTEST_ALARM)
+        wait = min(max(at - self._clock.now(), SHORTEST_ALARM), LONGEST_ALARM)
         run_at = datetime.now(UTC) + wait  # noqa: TID251 (APScheduler reads the machine's clock, so this must too)
-        self._alarms.add_job(self.wake, "date", run_date=run_at, id="alarm", replace_existing=True)
+        self._alarms.add_job(self._ring, "date", run_date=run_at, id="alarm", replace_existing=True)
+
+    async def _ring(self) -> None:
+        """Wake up, on the event loop: a plain function would be called on a thread, where no event may be set."""
+        self.wake()
 
     def _missed(self, event: JobExecutionEvent) -> None:
         self._emit(AlarmMissed("late" if event.code == EVENT_JOB_MISSED else "busy"))

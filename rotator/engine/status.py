@@ -42,9 +42,8 @@ def _target_status(
     target: DeliveryTarget, credential: str, current: Version | None, ledger: Ledger, rollout: Rollout
 ) -> TargetStatus:
     deliveries = list(ledger.deliveries_of(target.name, credential))
-    generation = current.generation if current is not None else 0
-    behind = sorted((one for one in deliveries if one.confirmed_generation < generation), key=_oldest_first)
-    confirmed_at = [one.at for one in deliveries if one.confirmed_generation == generation and generation]
+    behind = sorted((one for one in deliveries if not _has_confirmed(one, current)), key=_oldest_first)
+    confirmed_at = [one.at for one in deliveries if current and one.confirmed_generation == current.generation]
     return TargetStatus(
         target=target.name,
         kind=target.port.kind,
@@ -56,6 +55,11 @@ def _target_status(
         confirmed_at=max(confirmed_at, default=None),
         error=rollout.unlisted(target.name),
     )
+
+
+def _has_confirmed(delivery: Delivery, current: Version | None) -> bool:
+    """Return whether ``delivery`` confirmed the version in use or a newer one; never when none is in use."""
+    return current is not None and delivery.confirmed_generation >= current.generation
 
 
 def _oldest_first(delivery: Delivery) -> tuple[int, str]:

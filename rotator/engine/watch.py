@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from rotator.config.root import EngineConfig
 from rotator.domain.events import Crashed, SourceFailed, StoreFailed, VersionProbed
-from rotator.domain.model import DeliveryState, Strategy
-from rotator.domain.schedule import delivery_pause, spread
-from rotator.domain.verdict import Verdict
+from rotator.domain.model import DeliveryState, Strategy, Version
+from rotator.domain.schedule import delivery_pause, left_of_pause, spread
+from rotator.domain.verdict import Finding, Verdict
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.dispatch import Dispatcher
 from rotator.engine.ledger import Ledger
@@ -20,6 +21,12 @@ from rotator.engine.rollout import Rollout
 from rotator.engine.rotate import Rotator, Surroundings
 from rotator.errors import NotFoundError, RotatorError, StoreError
 from rotator.ports import Changes
+
+SHORTEST_LOOK = timedelta(seconds=1)
+"""A target is not looked at more often than this, whatever fails there."""
+
+LOOK_AGAIN_SECONDS = 30.0
+"""Wait after a look at a target that could not be finished: it was not reachable, or the store failed."""
 
 AT_ONCE = 16
 """Sources or registries asked at the same time."""
@@ -83,18 +90,31 @@ class Watch:
         try:
             login = await self._ledger.login(version)
         except NotFoundError:
-            return None
-        finding = await credential.provider.probe(login)
+            return None  # replaced twice while we asked the store
+        try:
+            finding = await credential.provider.probe(login)
+        except RotatorError as error:
+            finding = Finding(credential.config.registry, Verdict.CANNOT_TELL, str(error))
+        if not self._is_current(version):
+            return None  # replaced while we asked the registry: the answer is about yesterday
+        if finding.verdict in {Verdict.ACCEPTED, Verdict.REJECTED}:
+            await self._ledger.amend(lambda: self._found(version, finding))
         now = self._world.clock.now()
-        current = self._ledger.current(credential.name)
-        if current is None or current.generation != version.generation:
-            return None  # replaced while we asked: the answer is about yesterday
-        if finding.verdict is Verdict.ACCEPTED:
-            await self._ledger.commit(Changes(versions=[replace(current, verified_at=now, rejected_at=None)]))
-        elif finding.verdict is Verdict.REJECTED and current.rejected_at is None:
-            await self._ledger.commit(Changes(versions=[replace(current, rejected_at=now)]))
         self._world.emit(VersionProbed(credential.name, version.generation, finding.verdict, finding.evidence, now))
         return finding.verdict
+
+    def _is_current(self, version: Version) -> bool:
+        current = self._ledger.current(version.credential)
+        return current is not None and current.generation == version.generation
+
+    def _found(self, version: Version, finding: Finding) -> Changes:
+        """Return what a probe's clear answer about ``version`` changes; nothing when it was replaced meanwhile."""
+        current, now = self._ledger.current(version.credential), self._world.clock.now()
+        if current is None or current.generation != version.generation:
+            return Changes()
+        if finding.verdict is Verdict.ACCEPTED:
+            return Changes(versions=[replace(current, verified_at=now, rejected_at=None)])
+        return Changes(versions=[replace(current, rejected_at=current.rejected_at or now)])
 
     async def keep(self, target: DeliveryTarget) -> None:
         """Bring ``target`` to the current versions and end the rotations that waited for it."""
@@ -108,32 +128,41 @@ class Watch:
                 wake()
             await self._world.clock.sleep(self._watched.poll.total_seconds())
 
+    @asynccontextmanager
+    async def _surviving(self, what: str, of: str) -> AsyncIterator[None]:
+        """Report whatever breaks inside, and go on: one broken peer or adapter must not stop the watch over all."""
+        try:
+            yield
+        except StoreError as error:
+            self._world.emit(StoreFailed(what, error.code, str(error)))
+        except Exception as error:  # noqa: BLE001 (as in the dispatcher: a defect must not stop the daemon)
+            self._world.emit(Crashed(f"{what} of {of}", error))
+
     async def _ask_source(self, credential: Credential, dispatcher: Dispatcher) -> bool:
-        async with self._asking:
+        is_news = False
+        async with self._asking, self._surviving("poll", credential.name):
             try:
                 revision = await credential.provider.revision()
             except RotatorError as error:
                 self._world.emit(SourceFailed(credential.name, error.code, str(error)))
-                return False
-        return dispatcher.source_said(credential.name, revision)
+            else:
+                is_news = dispatcher.source_said(credential.name, revision)
+        return is_news
 
     async def _probe_forever(self, wake: Callable[[], None]) -> None:
         """Probe each credential in its own interval, spread so that they do not come together."""
         clock = self._world.clock
         turns = [(clock.monotonic() + self._first_wait(one), one.name) for one in self._watched.credentials.values()]
         heapq.heapify(turns)
-        probing: set[asyncio.Task[None]] = set()
-        while True:
-            now = clock.monotonic()
-            await clock.sleep(max(turns[0][0] - now, 0.0) if turns else 3600.0)
-            while turns and turns[0][0] <= clock.monotonic():
-                name = turns[0][1]
-                credential = self._watched.credentials[name]
-                interval = credential.config.probe_interval.total_seconds()
-                heapq.heapreplace(turns, (clock.monotonic() + interval, name))
-                task = asyncio.create_task(self._probe_and_wake(credential, wake), name=f"probe {name}")
-                probing.add(task)
-                task.add_done_callback(probing.discard)
+        async with asyncio.TaskGroup() as probes:
+            while True:
+                await clock.sleep(max(turns[0][0] - clock.monotonic(), 0.0) if turns else 3600.0)
+                while turns and turns[0][0] <= clock.monotonic():
+                    name = turns[0][1]
+                    credential = self._watched.credentials[name]
+                    interval = credential.config.probe_interval.total_seconds()
+                    heapq.heapreplace(turns, (clock.monotonic() + interval, name))
+                    probes.create_task(self._probe_and_wake(credential, wake), name=f"probe {name}")
 
     def _first_wait(self, credential: Credential) -> float:
         version = self._ledger.current(credential.name)
@@ -141,14 +170,11 @@ class Watch:
         return credential.config.probe_interval.total_seconds() * share
 
     async def _probe_and_wake(self, credential: Credential, wake: Callable[[], None]) -> None:
-        async with self._asking:
-            try:
+        async with self._surviving("probe", credential.name):
+            async with self._asking:
                 verdict = await self.probe(credential)
-            except StoreError as error:
-                self._world.emit(StoreFailed("probe", error.code, str(error)))
-                return
-        if verdict is Verdict.REJECTED:
-            wake()
+            if verdict is Verdict.REJECTED:
+                wake()
 
     async def _keep_forever(self, target: DeliveryTarget) -> None:
         changed = asyncio.Event()
@@ -156,26 +182,21 @@ class Watch:
         try:
             while True:
                 changed.clear()
-                await self._keep_once(target)
-                await self._wait(changed, self._next_look(target))
+                is_kept = False
+                async with self._surviving("delivery", target.name):
+                    await self.keep(target)
+                    is_kept = not self._rollout.unlisted(target.name)
+                await self._wait(changed, self._next_look(target) if is_kept else LOOK_AGAIN_SECONDS)
         finally:
             watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)
 
-    async def _keep_once(self, target: DeliveryTarget) -> None:
-        try:
-            await self.keep(target)
-        except StoreError as error:
-            self._world.emit(StoreFailed("delivery", error.code, str(error)))
-
     async def _listen(self, target: DeliveryTarget, changed: asyncio.Event) -> None:
         """Set ``changed`` whenever the target says so; a target that cannot be watched is still resynced."""
-        try:
+        async with self._surviving("watch", target.name):
             async for _ in target.port.watch():
                 await self._world.clock.sleep(SETTLE_SECONDS)
                 changed.set()
-        except RotatorError as error:
-            self._world.emit(Crashed(f"watch of {target.name}", error))
 
     async def _wait(self, changed: asyncio.Event, seconds: float) -> None:
         sleeping = asyncio.create_task(self._world.clock.sleep(seconds))
@@ -185,15 +206,15 @@ class Watch:
         finally:
             sleeping.cancel()
             waiting.cancel()
+            await asyncio.gather(sleeping, waiting, return_exceptions=True)
 
     def _next_look(self, target: DeliveryTarget) -> float:
         """Return the seconds until ``target`` is looked at again: the resync, or the end of the earliest pause."""
-        longest = self._watched.config.resync_interval.total_seconds()
-        now = self._world.clock.now()
+        longest, now = self._watched.config.delivery_retry, self._world.clock.now()
         pauses = (
-            (one.at + delivery_pause(one.attempts, self._watched.config.delivery_retry) - now).total_seconds()
+            left_of_pause(one.at, delivery_pause(one.attempts, longest), now)
             for name in target.credentials
             for one in self._ledger.deliveries_of(target.name, name)
             if one.state is DeliveryState.FAILED
         )
-        return max(min([longest, *pauses]), 1.0)
+        return max(min([self._watched.config.resync_interval, *pauses]), SHORTEST_LOOK).total_seconds()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +13,20 @@ import pytest
 from rotator.config.credential import CredentialConfig
 from rotator.config.root import EngineConfig
 from rotator.domain.events import Event
-from rotator.domain.model import UNKNOWN, Entry, Expiry, Held, Issued, Login, Strategy
+from rotator.domain.model import (
+    UNKNOWN,
+    Delivery,
+    Entry,
+    Expiry,
+    Held,
+    Issued,
+    Login,
+    Record,
+    Stage,
+    Strategy,
+    Version,
+)
+from rotator.domain.rotation import Rotation
 from rotator.domain.verdict import Finding, Verdict, Verification
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.dispatch import Dispatcher
@@ -21,14 +34,15 @@ from rotator.engine.guard import Guard
 from rotator.engine.ledger import Ledger
 from rotator.engine.rollout import Rollout
 from rotator.engine.rotate import Rotator, Surroundings
-from rotator.errors import FencedError, RotatorError
-from rotator.ports import Provider
+from rotator.errors import FencedError, NotFoundError, RotatorError
+from rotator.ports import Changes, Provider, Snapshot, Store
 from rotator.sandbox.clock import ManualClock
 from rotator.secret import Fingerprinter, Secret
 from rotator.store.seal import Sealer
 from rotator.store.store import SqlStore, open_store
 
 KEY = bytes(range(32))
+LIVE = frozenset({Stage.PENDING, Stage.CURRENT, Stage.PREVIOUS})
 
 
 class FakeVendor:
@@ -154,7 +168,7 @@ class World:
 
     clock: ManualClock
     path: Path
-    store: SqlStore
+    store: Store
     ledger: Ledger
     events: list[Event] = field(default_factory=list)
     credentials: dict[str, Credential] = field(default_factory=dict)
@@ -198,11 +212,76 @@ class World:
         for running in list(self.dispatcher._running.values()):
             running.task.cancel()
         await asyncio.gather(*(one.task for one in self.dispatcher._running.values()), return_exceptions=True)
-        await self.store.close()
-        self.store = await open_store(f"sqlite:///{self.path}", Sealer([KEY]))
+        if isinstance(self.store, SqlStore):
+            await self.store.close()
+            self.store = await open_store(f"sqlite:///{self.path}", Sealer([KEY]))
         self.ledger = Ledger(self.store)
         await self.ledger.load()
         self._wire()
+
+
+class MemoryStore:
+    """A store in memory, which survives a `World.restart`: for tests with thousands of commits.
+
+    Args:
+        pause: Awaited before and after each commit; what it raises comes out of the commit.
+    """
+
+    def __init__(self, pause: Callable[[str], Awaitable[None]] | None = None) -> None:
+        self.pause = pause
+        self.records: dict[str, Record] = {}
+        self.kept: dict[tuple[str, int], Version] = {}
+        self.secrets: dict[tuple[str, int], Secret] = {}
+        self.journal: dict[str, Rotation] = {}
+        self.delivered: dict[tuple[str, str, str], Delivery] = {}
+
+    async def load(self) -> Snapshot:
+        """Return all that is live."""
+        rotations = sorted(self.journal.values(), key=lambda rotation: rotation.id)
+        live = [version for version in self.kept.values() if version.stage in LIVE]
+        return Snapshot(list(self.records.values()), live, rotations, list(self.delivered.values()))
+
+    async def commit(self, changes: Changes) -> None:
+        """Write ``changes``."""
+        if self.pause is not None:
+            await self.pause("before a commit")
+        self.records |= {record.name: record for record in changes.records}
+        self.kept |= {(version.credential, version.generation): version for version in changes.versions}
+        self.secrets |= changes.secrets
+        for version in changes.versions:
+            if version.stage not in LIVE:
+                self.secrets.pop((version.credential, version.generation), None)
+        self.journal |= {rotation.id: rotation for rotation in changes.rotations}
+        self.delivered |= {(one.target, one.placement, one.credential): one for one in changes.deliveries}
+        for key in changes.removed:
+            self.delivered.pop(key, None)
+        if self.pause is not None:
+            await self.pause("after a commit")
+
+    async def secret(self, credential: str, generation: int) -> Secret:
+        """Return the secret of a version."""
+        try:
+            return self.secrets[credential, generation]
+        except KeyError:
+            raise NotFoundError(f"{credential}: generation {generation} is not kept any more") from None
+
+    async def versions(self, credential: str) -> Sequence[Version]:
+        """Return every version, newest first."""
+        versions = [version for version in self.kept.values() if version.credential == credential]
+        return sorted(versions, key=lambda version: -version.generation)
+
+    async def rotation(self, rotation_id: str) -> Rotation:
+        """Return one rotation."""
+        return self.journal[rotation_id]
+
+    async def rotations(self, credential: str | None, limit: int) -> Sequence[Rotation]:
+        """Return the newest rotations."""
+        rotations = sorted(self.journal.values(), key=lambda rotation: rotation.id, reverse=True)
+        return [one for one in rotations if credential in {None, one.credential}][:limit]
+
+    async def close(self) -> None:
+        """Keep everything."""
+        return
 
 
 @pytest.fixture
@@ -214,6 +293,21 @@ async def world(clock: ManualClock, tmp_path: Path) -> AsyncIterator[World]:
     yield world
     await world.dispatcher.stop(grace=0)
     await world.store.close()
+
+
+@pytest.fixture
+async def memory_world(tmp_path: Path) -> AsyncIterator[Callable[..., World]]:
+    """Return what makes an engine on a store in memory: ``memory_world(pause)``."""
+    worlds: list[World] = []
+
+    def make(pause: Callable[[str], Awaitable[None]] | None = None) -> World:
+        store = MemoryStore(pause)
+        worlds.append(World(ManualClock(), tmp_path, store, Ledger(store)))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        await world.dispatcher.stop(grace=0)
 
 
 @pytest.fixture

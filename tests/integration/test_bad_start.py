@@ -54,7 +54,7 @@ def test_every_mistake_is_named_at_once(daemon: Any) -> None:
         "did you mean token",
         "unknown target",
         "relative",
-        "rotator.yaml:6",
+        "rotator.yaml:7",
         "5 mistakes",
     ):
         assert said in flat

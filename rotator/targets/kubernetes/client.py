@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from rotator.errors import UnavailableError
+from rotator.ports import Clock
 from rotator.targets.kubernetes.access import Access, Connection
 from rotator.targets.kubernetes.refusal import Ask, check_answer, parse_object
 from rotator.transport import Request, Response, Transport
@@ -24,6 +25,7 @@ PAGE = 250
 WATCH_SECONDS = 600
 """After which the server ends a watch by itself, so that no dead one lasts."""
 
+_LOOK_EVERY_SECONDS = 1.0
 _LOGINS = 2
 """A refused token or certificate is looked for once more: it may have been renewed just now."""
 _JSON = "application/json"
@@ -48,12 +50,16 @@ class KubernetesApi:
         target: The target's name, for messages.
         access: The way to the server.
         transport: Sends the requests.
+        clock: Says when to look at the kubeconfig's files again.
     """
 
-    def __init__(self, target: str, access: Access, transport: Transport) -> None:
+    def __init__(self, target: str, access: Access, transport: Transport, clock: Clock) -> None:
         self._target = target
         self._access = access
         self._transport = transport
+        self._clock = clock
+        self._connection: Connection | None = None
+        self._looked_at = 0.0
 
     def close(self) -> None:
         """Let go of what the access holds. Safe to repeat."""
@@ -176,13 +182,21 @@ class KubernetesApi:
         self, ask: Ask, method: str, path: str, body: bytes | None = None, content_type: str = ""
     ) -> Response:
         for _ in range(_LOGINS):
-            connection = await self._access.connect()
+            connection = await self._connected()
             url, headers = connection.server + path, _headers(connection, content_type)
             response = await self._transport.send(connection.peer, Request(method, url, headers, body, ask.verb))
             if response.status != 401:  # noqa: PLR2004
                 break
             self._access.reject(connection)
+            self._connection = None
         return check_answer(response, ask, self._target)
+
+    async def _connected(self) -> Connection:
+        """Return the connection as the files said at most a second ago: a rotation asks thousands of times."""
+        now = self._clock.monotonic()
+        if self._connection is None or now >= self._looked_at + _LOOK_EVERY_SECONDS:
+            self._connection, self._looked_at = await self._access.connect(), now
+        return self._connection
 
 
 def _headers(connection: Connection, content_type: str = "") -> dict[str, str]:

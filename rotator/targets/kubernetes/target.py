@@ -72,7 +72,7 @@ class KubernetesTarget:
         self._config = config
         self._context = context
         self._selection = parse_selection(config.namespaces)
-        self._api = KubernetesApi(name, _access(name, config, context), context.transport)
+        self._api = KubernetesApi(name, _access(name, config, context), context.transport, context.clock)
         self._written: dict[str, _Written] = {}
         self._renderings: list[Rendered] = []
 
