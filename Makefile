@@ -23,8 +23,7 @@ $(VENV)/pyvenv.cfg:
 
 $(VENV)/run.stamp: $(VENV)/pyvenv.cfg requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . 2>/dev/null \
-	  || $(BIN)/python -m pip install --quiet --no-deps --editable .
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock
@@ -57,8 +56,9 @@ soak: $(VENV)/dev.stamp packages  ## Run the long sweeps
 	$(PYTEST) -m soak
 
 lock: $(VENV)/dev.stamp  ## Write the lock files anew from pyproject.toml
-	$(LOCK) --output-file requirements.lock pyproject.toml
-	$(LOCK) --output-file requirements-dev.lock pyproject.toml requirements-dev.in
+	$(LOCK) --build-deps-for editable --output-file requirements.lock pyproject.toml
+	$(LOCK) --constraint requirements.lock --output-file requirements-dev.lock \
+	  pyproject.toml requirements-dev.in
 
 clean:  ## Remove the environment and what tools left behind
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist

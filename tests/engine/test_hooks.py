@@ -47,9 +47,14 @@ def test_listening_ends_with_the_block() -> None:
     """A listener hears what happens in its block and nothing after it, also when the block breaks."""
     told: list[Event] = []
     hooks = Hooks()
-    with pytest.raises(ZeroDivisionError), hooks.listening(told.append):
-        hooks(EVENT)
-        raise ZeroDivisionError
+
+    def listen_and_break() -> None:
+        with hooks.listening(told.append):
+            hooks(EVENT)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        listen_and_break()
     hooks(EVENT)
     assert told == [EVENT]
 
@@ -59,7 +64,7 @@ def test_a_listener_may_leave_while_it_is_told() -> None:
     told: list[str] = []
     hooks = Hooks()
     listening = hooks.listening(lambda _: listening.__exit__(None, None, None))
-    listening.__enter__()  # noqa: PLC2801 (left from inside the event)
+    listening.__enter__()
     hooks.add(lambda _: told.append("second"))
 
     hooks(EVENT)
