@@ -73,7 +73,7 @@ def fenced_off(marks: Mapping[str, Mark], held: Mapping[str, Login], entries: Se
     """
     for entry in entries:
         mark, login = marks.get(entry.credential), held.get(entry.credential)
-        if mark is not None and login is not None and login != entry.login and _is_newer(mark, entry):
+        if mark is not None and login is not None and _is_newer(mark, entry) and login != entry.login:
             return entry
     return None
 

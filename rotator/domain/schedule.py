@@ -45,7 +45,7 @@ def renewal_point(version: Version, rule: RenewalRule) -> datetime | None:
     ``renew_before`` that leaves nothing of the lifetime does not count: it would have each version replaced at once.
 
     The jitter is derived from the version's fingerprint, so that the instant is the same after a restart and differs
-    between credentials; it is cut to the second, so that a stored and a computed instant never disagree.
+    between credentials; of a life of a minute or more it is cut to the second, as every instant that people are shown.
 
     Returns:
         Aware UTC, after the issue and before the expiry; the expiry itself where that is not after the issue; None
@@ -65,7 +65,7 @@ def renewal_point(version: Version, rule: RenewalRule) -> datetime | None:
     latest = version.expiry.at - min(rule.outage_budget, lifetime / 2 * (1 - JITTER))
     point = min(point, latest)
     whole = point.replace(microsecond=0)
-    return whole if whole > version.issued_at else point
+    return whole if whole > version.issued_at and lifetime >= timedelta(minutes=1) else point
 
 
 def age_point(version: Version, rule: RenewalRule) -> datetime | None:

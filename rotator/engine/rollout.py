@@ -170,27 +170,30 @@ class Rollout:
             await self._ledger.amend(lambda: Changes(deliveries=list(self._intents(target, work))))
 
     def _intents(self, target: DeliveryTarget, work: Sequence[_Work]) -> Iterator[Delivery]:
+        now = self._clock.now()
         for one in work:
             for name, version in one.focus.items():
                 last = self._last(target, one.placement, name)
                 if last.generation > version.generation:
                     continue  # a newer one is on its way there already
                 is_again = last.generation == version.generation
-                yield replace(
-                    last,
-                    generation=version.generation,
-                    state=DeliveryState.INTENDED,
-                    at=self._clock.now(),
-                    error="",
-                    message="",
+                yield Delivery(
+                    target.name,
+                    one.placement,
+                    name,
+                    version.generation,
+                    DeliveryState.INTENDED,
+                    now,
                     attempts=last.attempts + 1 if is_again else 1,
+                    confirmed_generation=last.confirmed_generation,
                 )
 
     def _last(self, target: DeliveryTarget, placement: str, credential: str) -> Delivery:
         """Return the latest delivery; one of generation 0 where none is known, or no more."""
         known = self._ledger.held_at(target.name, placement).get(credential)
-        now = self._clock.now()
-        return known or Delivery(target.name, placement, credential, 0, DeliveryState.INTENDED, now, attempts=0)
+        if known is not None:
+            return known
+        return Delivery(target.name, placement, credential, 0, DeliveryState.INTENDED, self._clock.now(), attempts=0)
 
     async def _write_all(self, target: DeliveryTarget, work: Sequence[_Work]) -> None:
         """Write every placement in ``work``, at most ``concurrency`` at once; outcomes reach the store in batches."""
@@ -226,8 +229,10 @@ class Rollout:
                 continue
             last = known or outcome
             is_latest = (outcome.generation, outcome.attempts) >= (last.generation, last.attempts)
+            merged = outcome if is_latest else last
             confirmed = max(last.confirmed_generation, outcome.confirmed_generation)
-            yield replace(outcome if is_latest else last, confirmed_generation=confirmed)
+            is_kept = merged.confirmed_generation == confirmed
+            yield merged if is_kept else replace(merged, confirmed_generation=confirmed)
 
     async def _place(self, target: DeliveryTarget, one: _Work, rendering: Rendering) -> list[tuple[Delivery, bool]]:
         """Write one placement and return its deliveries with whether anything had to change.
@@ -292,16 +297,19 @@ class Rollout:
     def _outcome(self, target: DeliveryTarget, placement: str, entry: Entry, held: Held) -> Delivery:
         """Return the delivery of ``entry``: confirmed only when the very login was read back."""
         last = self._last(target, placement, entry.credential)
-        intent = replace(last, generation=entry.generation, attempts=max(last.attempts, 1))
+        attempts = max(last.attempts, 1)
         if held.logins.get(entry.credential) != entry.login:
-            return self._failed(intent, _different(placement))
-        return replace(
-            intent,
-            state=DeliveryState.CONFIRMED,
-            at=self._clock.now(),
+            tried = replace(last, generation=entry.generation, attempts=attempts)
+            return self._failed(tried, _different(placement))
+        return Delivery(
+            target.name,
+            placement,
+            entry.credential,
+            entry.generation,
+            DeliveryState.CONFIRMED,
+            self._clock.now(),
+            attempts=attempts,
             confirmed_generation=entry.generation,
-            error="",
-            message="",
         )
 
     def _failed(self, intent: Delivery, error: RotatorError) -> Delivery:
@@ -325,10 +333,16 @@ class Rollout:
 
     def _slots_of(self, target: DeliveryTarget) -> asyncio.Semaphore:
         """Return what bounds the writes to ``target``, whatever they are for."""
-        return self._target_slots.setdefault(target.name, asyncio.Semaphore(target.concurrency))
+        slots = self._target_slots.get(target.name)
+        if slots is None:
+            slots = self._target_slots[target.name] = asyncio.Semaphore(target.concurrency)
+        return slots
 
     def _lock(self, target: str, placement: str) -> asyncio.Lock:
-        return self._locks.setdefault((target, placement), asyncio.Lock())
+        lock = self._locks.get((target, placement))
+        if lock is None:
+            lock = self._locks[target, placement] = asyncio.Lock()
+        return lock
 
 
 @dataclass(frozen=True, slots=True)

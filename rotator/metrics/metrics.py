@@ -6,6 +6,7 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import assert_never
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
@@ -69,6 +70,11 @@ class Metrics:
         self._dates: dict[str, str] = {}
         self._registry = CollectorRegistry()
         self._counters = Counters(self._registry, self._kinds)
+        # Asked thousands of times a second in a large rotation, and the library looks each one up under a lock.
+        self._requests_of = cache(self._counters.requests.labels)
+        self._request_seconds_of = cache(self._counters.request_seconds.labels)
+        self._pushes_of = cache(self._counters.pushes.labels)
+        self._push_seconds_of = cache(self._counters.push_seconds.labels)
         self._counted = _Counted(self._counters)
         self._counters.reload_successful.set(1)
         self._counters.reload_at.set(facts.clock.now().timestamp())
@@ -101,8 +107,8 @@ class Metrics:
     def observe_call(self, call: Call) -> None:
         """Count one outgoing request. Neither raises nor blocks; parses at most one Date header per peer and second."""
         peer, operation = self._peers(call.peer), self._operations(call.operation)
-        self._counters.requests.labels(peer, operation, closed(call.code, labels.CODES)).inc()
-        self._counters.request_seconds.labels(peer, operation).observe(call.seconds)
+        self._requests_of(peer, operation, closed(call.code, labels.CODES)).inc()
+        self._request_seconds_of(peer, operation).observe(call.seconds)
         if call.code == "429" and call.peer in labels.REGISTRY_PEERS:
             self._counters.throttled.labels(call.peer).inc()
         if call.date and self._dates.get(peer) != call.date:
@@ -135,8 +141,8 @@ class Metrics:
 
     def _delivery_finished(self, event: DeliveryFinished) -> None:
         kind = closed(event.kind, self._kinds)
-        self._counters.pushes.labels(kind).inc()
-        self._counters.push_seconds.labels(kind).observe(event.seconds)
+        self._pushes_of(kind).inc()
+        self._push_seconds_of(kind).observe(event.seconds)
         if event.error:
             self._counters.push_failures.labels(kind, closed(event.error, labels.ERRORS)).inc()
         if event.error == "fenced":

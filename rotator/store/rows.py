@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any, cast
 
 from sqlalchemy import Row
@@ -10,24 +11,35 @@ from sqlalchemy import Row
 from rotator.domain.model import NEVER, Delivery, DeliveryState, Expiry, Record, Stage, Version
 from rotator.domain.rotation import Rotation, State, Step
 
+RECORD_COLUMNS = ("name", "generation", "failures", "next_attempt_at", "last_success_at", "looked_at")
+VERSION_COLUMNS = (
+    *("credential", "generation", "stage", "fingerprint", "username", "issued_at", "revision"),
+    *("verified_at", "rejected_at", "expires_at", "never_expires"),
+)
+ROTATION_COLUMNS = (
+    *("id", "credential", "reason", "message", "step", "state", "started_at", "finished_at"),
+    *("generation", "error", "requested_by"),
+)
+DELIVERY_COLUMNS = (
+    *("target", "placement", "credential", "generation", "state", "at"),
+    *("error", "message", "attempts", "confirmed_generation"),
+)
+"""The columns of each kind of value, in the order in which the functions below return them."""
 
-def plain_row(value: Record | Version | Rotation | Delivery) -> dict[str, Any]:
-    """Return the fields of ``value`` by name, which are its columns where they are the same."""
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+record_row: Callable[[Record], tuple[Any, ...]] = attrgetter(*RECORD_COLUMNS)
+delivery_row: Callable[[Delivery], tuple[Any, ...]] = attrgetter(*DELIVERY_COLUMNS)
+_version_fields = attrgetter(*VERSION_COLUMNS[:-2])
+_rotation_fields = attrgetter(*ROTATION_COLUMNS[:-1])
 
 
-def version_row(version: Version) -> dict[str, Any]:
+def version_row(version: Version) -> tuple[Any, ...]:
     """Return the columns of ``version``; its expiry takes two."""
-    columns = plain_row(version)
-    del columns["expiry"]
-    return {**columns, "expires_at": version.expiry.at, "never_expires": version.expiry.never}
+    return (*_version_fields(version), version.expiry.at, version.expiry.never)
 
 
-def rotation_row(rotation: Rotation) -> dict[str, Any]:
+def rotation_row(rotation: Rotation) -> tuple[Any, ...]:
     """Return the columns of ``rotation``; ``by`` is a word of SQL."""
-    columns = plain_row(rotation)
-    columns["requested_by"] = columns.pop("by")
-    return columns
+    return (*_rotation_fields(rotation), rotation.by)
 
 
 def record_of(row: Row[Any]) -> Record:

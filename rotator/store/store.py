@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Delete, Row, Select, Table, and_, bindparam, delete, func, or_, select, update
@@ -13,17 +14,8 @@ from rotator.domain.rotation import ENDED, Rotation, State
 from rotator.errors import NotFoundError, PermanentError
 from rotator.ports import Changes, Snapshot
 from rotator.secret import Secret
-from rotator.store import tables
+from rotator.store import rows, tables
 from rotator.store.database import Database, open_database
-from rotator.store.rows import (
-    delivery_of,
-    plain_row,
-    record_of,
-    rotation_of,
-    rotation_row,
-    version_of,
-    version_row,
-)
 from rotator.store.seal import Sealer
 from rotator.store.upsert import Upsert
 
@@ -48,7 +40,10 @@ class SqlStore:
         self._database = database
         self._sealer = sealer
         mark = "%s" if database.dialect == "postgresql" else "?"
-        self._upserts = {table.name: Upsert(table, mark) for table in tables.metadata.sorted_tables}
+        self._records = Upsert(tables.credentials, rows.RECORD_COLUMNS, rows.record_row, mark=mark)
+        self._versions = Upsert(tables.versions, rows.VERSION_COLUMNS, rows.version_row, mark=mark)
+        self._rotations = Upsert(tables.rotations, rows.ROTATION_COLUMNS, rows.rotation_row, mark=mark)
+        self._deliveries = Upsert(tables.deliveries, rows.DELIVERY_COLUMNS, rows.delivery_row, mark=mark)
 
     async def load(self) -> Snapshot:
         """Return all that is live, as of one moment."""
@@ -60,10 +55,10 @@ class SqlStore:
 
         async def read(connection: AsyncConnection) -> Snapshot:
             return Snapshot(
-                records=[record_of(row) for row in await connection.execute(select(tables.credentials))],
-                versions=[version_of(row) for row in await connection.execute(versions)],
-                rotations=[rotation_of(row) for row in await connection.execute(rotations.order_by("id"))],
-                deliveries=[delivery_of(row) for row in await connection.execute(select(tables.deliveries))],
+                records=[rows.record_of(row) for row in await connection.execute(select(tables.credentials))],
+                versions=[rows.version_of(row) for row in await connection.execute(versions)],
+                rotations=[rows.rotation_of(row) for row in await connection.execute(rotations.order_by("id"))],
+                deliveries=[rows.delivery_of(row) for row in await connection.execute(select(tables.deliveries))],
             )
 
         return await self._database.read(read)
@@ -76,10 +71,13 @@ class SqlStore:
         """
 
         async def write(connection: AsyncConnection) -> None:
-            await self._upsert(connection, tables.credentials, [plain_row(record) for record in changes.records])
-            await self._upsert(connection, tables.versions, [version_row(version) for version in changes.versions])
-            await self._upsert(connection, tables.rotations, [rotation_row(item) for item in changes.rotations])
-            await self._upsert(connection, tables.deliveries, [plain_row(delivery) for delivery in changes.deliveries])
+            for text, values in chain(
+                self._records.statements(changes.records),
+                self._versions.statements(changes.versions),
+                self._rotations.statements(changes.rotations),
+                self._deliveries.statements(changes.deliveries),
+            ):
+                await connection.exec_driver_sql(text, values)
             await self._seal(connection, changes)
             await _forget(connection, changes)
 
@@ -87,30 +85,30 @@ class SqlStore:
 
     async def secret(self, credential: str, generation: int) -> Secret:
         """Return the secret of a version."""
-        rows = await self._rows(select(tables.versions.c.sealed).where(*_key(credential, generation)))
-        if not rows or rows[0].sealed is None:
+        found = await self._rows(select(tables.versions.c.sealed).where(*_key(credential, generation)))
+        if not found or found[0].sealed is None:
             raise NotFoundError(f"{credential}: the secret of generation {generation} is not kept any more")
-        return self._sealer.open(rows[0].sealed, _label(credential, generation))
+        return self._sealer.open(found[0].sealed, _label(credential, generation))
 
     async def versions(self, credential: str) -> Sequence[Version]:
         """Return every version of ``credential``, newest first."""
         table = tables.versions
         query = select(table).where(table.c.credential == credential).order_by(table.c.generation.desc())
-        return [version_of(row) for row in await self._rows(query.limit(LISTED_VERSIONS))]
+        return [rows.version_of(row) for row in await self._rows(query.limit(LISTED_VERSIONS))]
 
     async def rotation(self, rotation_id: str) -> Rotation:
         """Return one rotation."""
-        rows = await self._rows(select(tables.rotations).where(tables.rotations.c.id == rotation_id))
-        if not rows:
+        found = await self._rows(select(tables.rotations).where(tables.rotations.c.id == rotation_id))
+        if not found:
             raise NotFoundError(f"no rotation has the id {rotation_id}")
-        return rotation_of(rows[0])
+        return rows.rotation_of(found[0])
 
     async def rotations(self, credential: str | None, limit: int) -> Sequence[Rotation]:
         """Return the newest rotations, newest first."""
         query = select(tables.rotations).order_by(tables.rotations.c.id.desc()).limit(limit)
         if credential is not None:
             query = query.where(tables.rotations.c.credential == credential)
-        return [rotation_of(row) for row in await self._rows(query)]
+        return [rows.rotation_of(row) for row in await self._rows(query)]
 
     async def close(self) -> None:
         """Let go of the database."""
@@ -123,14 +121,10 @@ class SqlStore:
             if not (await connection.execute(statement)).rowcount:
                 raise PermanentError(f"{credential}: a secret came without its version, generation {generation}")
 
-    async def _upsert(self, connection: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:
-        for text, values in self._upserts[table.name].statements(rows):
-            await connection.exec_driver_sql(text, values)
-
     async def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
         async def read(connection: AsyncConnection) -> Sequence[Row[Any]]:
-            rows: Sequence[Row[Any]] = (await connection.execute(query)).all()
-            return rows
+            found: Sequence[Row[Any]] = (await connection.execute(query)).all()
+            return found
 
         return await self._database.read(read)
 
@@ -156,14 +150,14 @@ async def _forget(connection: AsyncConnection, changes: Changes) -> None:
     ended = [rotation for rotation in changes.rotations if rotation.state in ENDED]
     removed = [dict(zip(_DELIVERY_KEY, key, strict=True)) for key in changes.removed]
     keys = [{"of": version.credential, "at_generation": version.generation} for version in dead]
-    for statement, rows in (
+    for statement, parameters in (
         (_UNSEAL, keys),
         (_REMOVE_DELIVERY, removed),
         (_OLD_VERSIONS, _credentials_of(dead)),
         (_OLD_ROTATIONS, _credentials_of(ended)),
     ):
-        if rows:
-            await connection.execute(statement, rows)
+        if parameters:
+            await connection.execute(statement, parameters)
 
 
 def _credentials_of(things: Iterable[Version | Rotation]) -> list[dict[str, Any]]:

@@ -6,15 +6,17 @@ while a rotation keeps the interpreter busy, that wait is most of the cost. So o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from functools import cache
-from typing import Any
+from itertools import chain
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import LargeBinary, Table
+from sqlalchemy import Table
 
-from rotator.store.tables import EPOCH
+from rotator.store.tables import EPOCH, Instant
+
+Value = TypeVar("Value")
 
 BATCHES = (250, 25, 1)
 """Rows a statement: few sizes, so that few texts are prepared. 250 rows of 13 columns are far below both databases'
@@ -23,49 +25,49 @@ limits of variables (SQLite 32,766, PostgreSQL 65,535)."""
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class Upsert:
-    """Inserts rows into one table, or replaces those whose key is there already.
+class Upsert(Generic[Value]):
+    """Inserts values into one table, or replaces those whose key is there already.
 
-    Columns of bytes are left alone: what is sealed is written on its own.
+    Columns that are not named are left alone: what is sealed is written on its own.
 
     Args:
         table: The table.
-        mark: The driver's mark for a value: ``?`` or ``%s``.
+        columns: The names of the columns that are written.
+        row: Returns the columns of a value, in that order.
+        mark: The driver's mark for a column of a row: ``?`` or ``%s``.
     """
 
-    def __init__(self, table: Table, mark: str) -> None:
+    def __init__(
+        self, table: Table, columns: Sequence[str], row: Callable[[Value], tuple[Any, ...]], *, mark: str
+    ) -> None:
         self._table = table
-        self._names = [column.name for column in table.columns if not isinstance(column.type, LargeBinary)]
-        self._marks = f"({', '.join([mark] * len(self._names))})"
+        self._columns = columns
+        self._row = row
+        self._marks = f"({', '.join([mark] * len(columns))})"
+        self._instants = [index for index, name in enumerate(columns) if isinstance(table.c[name].type, Instant)]
         self._text: Callable[[int], str] = cache(self._render)
 
-    def statements(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        """Yield the statements that write ``rows``, each with its values.
-
-        Args:
-            rows: One mapping a row, of every column's name but those of bytes.
-        """
+    def statements(self, values: Sequence[Value]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """Yield the statements that write ``values``, each with its parameters."""
         first = 0
         for size in BATCHES:
-            while len(rows) - first >= size:
-                values = [value for row in rows[first : first + size] for value in self._values(row)]
-                yield self._text(size), tuple(values)
+            while len(values) - first >= size:
+                rows = map(self._plain, values[first : first + size])
+                yield self._text(size), tuple(chain.from_iterable(rows))
                 first += size
 
-    def _values(self, row: Mapping[str, Any]) -> list[Any]:
-        return [_plain(row[name]) for name in self._names]
+    def _plain(self, value: Value) -> list[Any]:
+        """Return the columns of ``value`` as the drivers take them: an instant as `Instant` keeps it."""
+        row = list(self._row(value))
+        for index in self._instants:
+            if row[index] is not None:
+                row[index] = (row[index] - EPOCH) // _MICROSECOND
+        return row
 
     def _render(self, rows: int) -> str:
         key = [column.name for column in self._table.primary_key]
-        changed = ", ".join(f"{name} = excluded.{name}" for name in self._names if name not in key)
+        changed = ", ".join(f"{name} = excluded.{name}" for name in self._columns if name not in key)
         return (  # every name in it is one of our own tables'
-            f"INSERT INTO {self._table.name} ({', '.join(self._names)}) "  # noqa: S608
+            f"INSERT INTO {self._table.name} ({', '.join(self._columns)}) "  # noqa: S608
             f"VALUES {', '.join([self._marks] * rows)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
         )
-
-
-def _plain(value: Any) -> Any:
-    """Return ``value`` as the drivers take it: an instant as `Instant` keeps it, a word of an enumeration as text."""
-    if isinstance(value, datetime):
-        return (value - EPOCH) // _MICROSECOND
-    return value.value if isinstance(value, StrEnum) else value

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 
 import aiohttp
 from yarl import URL
@@ -110,17 +112,15 @@ class Transport:
 
     async def _exchange(self, session: aiohttp.ClientSession, peer: Peer, request: Request) -> Response | Failure:
         try:
-            async with (
-                asyncio.timeout(request.deadline),
-                session.request(
-                    request.method,
-                    URL(request.url, encoded=True),
-                    headers=request.headers,
-                    data=request.body,
-                    allow_redirects=False,
-                    proxy=peer.proxy,
-                ) as answer,
-            ):
+            async with session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=request.headers,
+                data=request.body,
+                allow_redirects=False,
+                proxy=peer.proxy,
+                timeout=_timeout(request.deadline),
+            ) as answer:
                 return await _read(answer, self._clock)
         except BROKEN as error:
             return failure_of(peer, request.url, error, request.deadline)
@@ -158,6 +158,12 @@ class Transport:
             answer.close()
             raise
         return Response(answer.status, answer.headers, b"")
+
+
+@lru_cache
+def _timeout(deadline: float) -> aiohttp.ClientTimeout:
+    """Return what bounds a whole call: the name, the connection, the question, and the answer to its last byte."""
+    return aiohttp.ClientTimeout(total=deadline, ceil_threshold=math.inf)
 
 
 async def _read(answer: aiohttp.ClientResponse, clock: Clock) -> Response:

@@ -75,7 +75,8 @@ class Response:
         value = _parsed(self.body)
         if value is _NOT_JSON:
             raise UnavailableError("the answer is not JSON", cause="protocol")
-        if _is_deeper(value, MAX_JSON_DEPTH):
+        brackets = self.body.count(b"{") + self.body.count(b"[")  # so few cannot be nested so deep
+        if brackets > MAX_JSON_DEPTH and _is_deeper(value, MAX_JSON_DEPTH):
             raise UnavailableError(f"the answer is nested deeper than {MAX_JSON_DEPTH} levels", cause="protocol")
         return value
 

@@ -14,7 +14,7 @@ import pytest
 from rotator.domain.model import Delivery, DeliveryState, Record
 from rotator.ports import Changes
 from rotator.sandbox.clock import ManualClock
-from rotator.store.rows import plain_row
+from rotator.store.rows import DELIVERY_COLUMNS, RECORD_COLUMNS, delivery_row, record_row
 from rotator.store.seal import Sealer
 from rotator.store.store import open_store
 
@@ -61,7 +61,11 @@ async def test_commit_of_ten_thousand_deliveries(
     store = await open_store(f"sqlite:///{tmp_path}/state.db", Sealer([bytes(32)]))
     state = DeliveryState.CONFIRMED
     many = [Delivery("prod", f"ns-{number}/regcred", "ecr", 1, state, clock.now()) for number in range(DELIVERIES)]
-    write = reference(bare_connection, "deliveries", [plain_row(delivery) for delivery in many])
+    write = reference(
+        bare_connection,
+        "deliveries",
+        [dict(zip(DELIVERY_COLUMNS, delivery_row(delivery), strict=True)) for delivery in many],
+    )
 
     async def bare() -> None:
         write()
@@ -88,7 +92,7 @@ async def test_commit_of_one_record(
     """A small commit is dominated by the disk, not by us."""
     store = await open_store(f"sqlite:///{tmp_path}/state.db", Sealer([bytes(32)]))
     record = Record("ecr", 1, 0, clock.now())
-    write = reference(bare_connection, "credentials", [plain_row(record)])
+    write = reference(bare_connection, "credentials", [dict(zip(RECORD_COLUMNS, record_row(record), strict=True))])
 
     async def bare() -> None:
         for _ in range(COMMITS):

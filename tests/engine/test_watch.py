@@ -233,7 +233,7 @@ async def test_a_probe_of_what_was_replaced_meanwhile_is_ignored(world: Any) -> 
 
 
 async def test_a_probe_during_the_promotion_brings_nothing_back(memory_world: Callable[..., Any]) -> None:
-    """I3: a probe whose answer comes while the next version is being promoted does not make the old one current again."""
+    """I3: a probe answered while the next version is being promoted does not make the old one current again."""
     gates: list[asyncio.Event] = []
 
     async def pause(where: str) -> None:
@@ -272,7 +272,7 @@ async def test_probes_come_in_their_interval_and_wake_when_refused(memory_world:
     """Each credential is probed once in its interval, at its own share of it; a refusal wakes the scheduler."""
     world = memory_world()
     for number in range(10):
-        world.add(f"c{number}")
+        world.add(f"c{number}").value = f"secret-of-c{number}"
         await world.rotate(f"c{number}")
     async with running(world) as woken:
         times: list[int] = []
@@ -282,7 +282,7 @@ async def test_probes_come_in_their_interval_and_wake_when_refused(memory_world:
         assert len(said(world, VersionProbed)) == 10
         assert len(set(times)) > 3, "they do not come together"
         assert woken == []
-        world.credentials["c3"].provider.refused = {"secret-number-0001"}
+        world.credentials["c3"].provider.refused = {"secret-of-c3"}
         for _ in range(15):
             await passing(world, timedelta(minutes=1))
         assert len(said(world, VersionProbed)) == 20
@@ -362,9 +362,9 @@ async def test_a_target_that_cannot_be_listed_is_asked_again_soon(
     memory_world: Callable[..., Any], target: Callable[..., Any]
 ) -> None:
     """A target that does not answer is asked every 30 s, not only at the resync."""
-    world, prod = memory_world(), target("prod", "web")
+    world, prod, edge = memory_world(), target("prod", "web"), target("edge", "file")
     prod.list_fault = UnavailableError("cluster down")
-    world.add("ecr", prod)
+    world.add("ecr", prod, edge)
     assert await world.rotate("ecr") == "delivering"
     async with running(world):
         prod.list_fault = None

@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -205,7 +206,12 @@ def _headers(connection: Connection, content_type: str = "") -> dict[str, str]:
 
 
 def _path(ask: Ask) -> str:
-    return f"/api/v1/namespaces/{quote(ask.namespace, safe='')}/{ask.resource}/{quote(ask.name, safe='')}"
+    return f"/api/v1/namespaces/{_quoted(ask.namespace)}/{ask.resource}/{_quoted(ask.name)}"
+
+
+@lru_cache(maxsize=1 << 16)
+def _quoted(name: str) -> str:
+    return quote(name, safe="")
 
 
 async def _events(lines: AsyncIterator[bytes], target: str) -> AsyncIterator[Any]:
