@@ -1,6 +1,5 @@
 """Logins get into docker's and podman's files, everything else stays, and every accident leaves old or new."""
 
-
 from __future__ import annotations
 
 import asyncio
