@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,9 @@ def provider_contexts(
     stack.callback(executor.shutdown, wait=False, cancel_futures=True)
     shared = Shared(clock)
 
+    @cache
     def context(host: str) -> ProviderContext:
+        """Return what every provider of ``host`` is given: one client serves them all."""
         options = config.registries.get(host)
         settings = RegistrySettings(**options.model_dump()) if options else RegistrySettings()
         client = RegistryClient(transport, host=host, settings=settings)

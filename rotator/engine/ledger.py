@@ -48,6 +48,10 @@ class Ledger:
         """
         await self.amend(lambda: changes)
 
+    def note(self, version: Version) -> None:
+        """Remember ``version`` without writing it: for what the next probe would find out again after a restart."""
+        self._remember(Changes(versions=[version]))
+
     async def amend(self, build: Callable[[], Changes]) -> None:
         """Commit what ``build`` makes of the memory once every commit before this one is in it.
 

@@ -12,6 +12,7 @@ from rotator.domain.model import Delivery, DeliveryState, Entry, Held, Version
 from rotator.domain.schedule import delivery_pause, left_of_pause
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.ledger import Ledger
+from rotator.engine.rendering import Rendering
 from rotator.engine.together import together
 from rotator.errors import FencedError, RotatorError, StoreError, UnavailableError, VerificationError
 from rotator.ports import Changes, Clock
@@ -362,37 +363,3 @@ def _different(placement: str) -> RotatorError:
     return VerificationError(
         f"{placement} was written but reads back differently", hint="Something else writes there at the same time"
     )
-
-
-class Rendering:
-    """The entries of a target's placements, unsealed once and shared between placements that hold the same versions.
-
-    Args:
-        ledger: Knows what each placement must hold.
-        target: The target.
-    """
-
-    def __init__(self, ledger: Ledger, target: DeliveryTarget) -> None:
-        self._ledger = ledger
-        self._target = target
-        self._known: dict[tuple[tuple[str, int], ...], tuple[Entry, ...]] = {}
-        self._opening = asyncio.Lock()
-
-    async def entries(self, placement: str) -> tuple[Entry, ...]:
-        """Return everything ``placement`` must hold: all credentials of the target that have a version. Secret."""
-        versions = [
-            version
-            for name in self._target.credentials
-            if (version := self._ledger.wanted_at(self._target.name, placement, name)) is not None
-        ]
-        key = tuple((version.credential, version.generation) for version in versions)
-        if key not in self._known:
-            async with self._opening:
-                if key not in self._known:  # still: many placements ask at once, and one opens the secrets for all
-                    self._known[key] = tuple([await self._entry(version) for version in versions])
-        return self._known[key]
-
-    async def _entry(self, version: Version) -> Entry:
-        registry = self._target.credentials[version.credential]
-        login = await self._ledger.login(version)
-        return Entry(version.credential, registry, login, version.generation, version.fingerprint)

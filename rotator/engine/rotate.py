@@ -14,7 +14,7 @@ from datetime import timedelta
 from rotator.domain.events import Event, RotationFinished, StepFinished, VersionPromoted
 from rotator.domain.model import Issued, Login, Record, Stage, Strategy, Version
 from rotator.domain.rotation import Rotation, State, Step, advance, end
-from rotator.domain.schedule import renewal_point, retry_pause
+from rotator.domain.schedule import LONGEST_ASKED, renewal_point, retry_pause
 from rotator.domain.shape import check_shape
 from rotator.domain.verdict import Judgement, Verdict, Verification, judge
 from rotator.engine.credential import Credential
@@ -192,13 +192,23 @@ class Rotator:
                 f"{credential.name}: the source still holds the value that the registry refused, "
                 f"and cannot tell whether it does still: {verification.auth.evidence}"
             )
-        message = "the source still holds the value in use"
-        ended = end(rotation, State.UNCHANGED, message, at=now)
-        record = replace(self._looked(credential), failures=0, next_attempt_at=None)
+        ended, record = self._unchanged(credential, rotation, version)
         pending = self._ledger.pending(credential.name)  # of a value that the source does not hold any more
         left = [self._given_up(pending)] if pending is not None else []
         await self._ledger.commit(Changes(records=[record], versions=[version, *left], rotations=[ended]))
-        return ended, message
+        return ended, ended.message
+
+    def _unchanged(self, credential: Credential, rotation: Rotation, version: Version) -> tuple[Rotation, Record]:
+        """Return the record, and ``rotation`` ended: in ``delivering`` where placements of ``version`` still wait."""
+        now = self._world.clock.now()
+        report = self._rollout.report(credential, version)
+        record = replace(self._looked(credential), failures=0, next_attempt_at=None)
+        message = "the source still holds the value in use"
+        if report.waiting and report.failed:
+            return end(rotation, State.DELIVERING, f"{message}; {report}", at=now), record
+        if not report.waiting and version.verified_at == now:
+            record = replace(record, last_success_at=now)
+        return end(rotation, State.UNCHANGED, message, at=now), record
 
     async def _verify(self, credential: Credential, rotation: Rotation) -> Moved:
         """Show the pending version to the registry; only what pulls goes on."""
@@ -209,7 +219,7 @@ class Rotator:
             judgement, message = judge(verification, await self._verification_of_current(credential))
         if judgement is Judgement.WAIT:
             waits = [found.retry_after for found in (verification.auth, *verification.images) if found.retry_after]
-            asked = timedelta(seconds=max(waits)) if waits else None
+            asked = timedelta(seconds=min(max(waits), LONGEST_ASKED.total_seconds())) if waits else None
             raise UnavailableError(f"{credential.name}: cannot tell whether it works: {message}", retry_after=asked)
         if judgement is Judgement.ABANDON:
             await self._abandon(version)

@@ -7,7 +7,7 @@ import heapq
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from rotator.config.root import EngineConfig
 from rotator.domain.events import Crashed, SourceFailed, StoreFailed, VersionProbed
@@ -33,6 +33,23 @@ AT_ONCE = 16
 
 SETTLE_SECONDS = 0.2
 """Changes of a target's placements that come this close together are looked at once."""
+
+
+SHARED_FOR = 0.9
+"""Share of its probe interval for which a credential takes another one's answer about the same login."""
+
+ANSWER_SECONDS = 3600.0
+"""How long an answer is kept at all."""
+
+WRITTEN_EVERY = timedelta(hours=6)
+"""How often the store is told that a version is still accepted; in between it is only remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    finding: Finding
+    at: float
+    asked_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +81,8 @@ class Watch:
         self._rotator = rotator
         self._world = world
         self._asking = asyncio.Semaphore(AT_ONCE)
+        self._answers: dict[tuple[str, str, str], _Answer] = {}
+        self._written: dict[str, datetime | None] = {}
 
     async def run(self, dispatcher: Dispatcher, wake: Callable[[], None]) -> None:
         """Watch for ever; cancel to stop. ``wake`` is called when a rotation has become due."""
@@ -88,24 +107,44 @@ class Watch:
         if version is None:
             return None
         try:
-            login = await self._ledger.login(version)
+            finding = await self._ask_registry(credential, version)
         except NotFoundError:
             return None  # replaced twice while we asked the store
-        try:
-            finding = await credential.provider.probe(login)
-        except RotatorError as error:
-            finding = Finding(credential.config.registry, Verdict.CANNOT_TELL, str(error))
-        if not self._is_current(version):
+        current = self._ledger.current(credential.name)
+        if current is None or current.generation != version.generation:
             return None  # replaced while we asked the registry: the answer is about yesterday
-        if finding.verdict in {Verdict.ACCEPTED, Verdict.REJECTED}:
+        if finding.verdict is Verdict.ACCEPTED and self._is_written_lately(current):
+            self._ledger.note(replace(current, verified_at=self._world.clock.now()))
+        elif finding.verdict in {Verdict.ACCEPTED, Verdict.REJECTED}:
             await self._ledger.amend(lambda: self._found(version, finding))
+            self._written[credential.name] = self._world.clock.now()
         now = self._world.clock.now()
         self._world.emit(VersionProbed(credential.name, version.generation, finding.verdict, finding.evidence, now))
         return finding.verdict
 
-    def _is_current(self, version: Version) -> bool:
-        current = self._ledger.current(version.credential)
-        return current is not None and current.generation == version.generation
+    async def _ask_registry(self, credential: Credential, version: Version) -> Finding:
+        """Return the registry's answer; one clear answer serves every credential that has the same login there."""
+        key = (credential.config.registry, version.username, version.fingerprint)
+        now, known = self._world.clock.monotonic(), self._answers.get(key)
+        lasts = credential.config.probe_interval.total_seconds() * SHARED_FOR
+        if known is not None and known.asked_by != credential.name and now < known.at + lasts:
+            return known.finding
+        login = await self._ledger.login(version)
+        try:
+            finding = await credential.provider.probe(login)
+        except RotatorError as error:
+            return Finding(credential.config.registry, Verdict.CANNOT_TELL, str(error))
+        if finding.verdict is not Verdict.CANNOT_TELL:
+            self._answers = {old: one for old, one in self._answers.items() if now < one.at + ANSWER_SECONDS}
+            self._answers[key] = _Answer(finding, now, credential.name)
+        return finding
+
+    def _is_written_lately(self, version: Version) -> bool:
+        """Return whether the store need not be told that ``version`` was accepted once more."""
+        if version.rejected_at is not None:
+            return False
+        written = self._written.setdefault(version.credential, version.verified_at)
+        return written is not None and timedelta() <= self._world.clock.now() - written < WRITTEN_EVERY
 
     def _found(self, version: Version, finding: Finding) -> Changes:
         """Return what a probe's clear answer about ``version`` changes; nothing when it was replaced meanwhile."""

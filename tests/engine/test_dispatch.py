@@ -451,6 +451,29 @@ async def test_a_defect_does_not_burst_after_a_restart(world: Any) -> None:
     assert len(said(world, Crashed)) == 1
 
 
+async def test_a_defect_is_held_back_though_it_cannot_be_journalled(world: Any) -> None:
+    """A defect while the store fails is held back for 30 s all the same, longer than a store failure alone is."""
+    vendor = world.add("ecr")
+    asked: list[str] = []
+
+    async def defect() -> None:
+        asked.append("ecr")
+        raise ZeroDivisionError
+
+    vendor.issue = defect
+    ticket = await world.dispatcher.request("ecr", "test", "test")
+    with refusing(world.path, "credentials", "INSERT"):
+        assert await ticket.finished is None
+    for _ in range(29):
+        world.clock.advance(timedelta(seconds=1))
+        await turn(world)
+
+    assert asked == ["ecr"]
+    world.clock.advance(timedelta(seconds=1))
+    await turn(world)
+    assert asked == ["ecr", "ecr"]
+
+
 @contextmanager
 def refusing(path: Path, table: str, operation: str) -> Iterator[None]:
     """Have a trigger refuse every ``operation`` on ``table``, as a full disk would."""
@@ -582,11 +605,14 @@ async def test_stop_knows_what_is_just_being_started(world: Any) -> None:
     """I9: a rotation whose intent is being journalled when the daemon stops is not left behind running."""
     world.add("ecr")
     asking = asyncio.create_task(world.dispatcher.request("ecr", "test", "test"))
-    await asyncio.sleep(0)
+    while not world.dispatcher._beginning.locked():
+        await asyncio.sleep(0)
     await world.dispatcher.stop(grace=0)
-    await asyncio.gather(asking, return_exceptions=True)
+    ticket = await asking
 
     assert world.dispatcher.running == {}
+    assert await ticket.finished is None
+    assert (await world.store.rotation(ticket.rotation)).state is State.RUNNING
 
 
 async def test_waiting_for_a_slot_sets_no_alarm(world: Any) -> None:

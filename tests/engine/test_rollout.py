@@ -120,6 +120,13 @@ async def test_one_targets_limit_holds_over_all_its_deliveries(
     for name in ("ecr", "ghcr"):
         world.add(name, prod)
     busy = Busy(prod)
+    listings = [list(prod.spots), list(reversed(prod.spots))]
+
+    async def from_either_end() -> list[str]:
+        return listings.pop()
+
+    prod.placements = from_either_end
+    listings *= 2
     for name in ("ecr", "ghcr"):
         world.rollout = limited(world, name, 64, 6)
     world.rotator._rollout = world.rollout
@@ -438,11 +445,11 @@ async def test_a_slow_outcome_does_not_undo_a_newer_one(memory_world: Any, targe
     world.add("ghcr", prod)
     await world.rotate("ecr")
     prod.spots = ["new-fast", "new-slow"]
-    apply, gate = prod.apply, asyncio.Event()
+    apply, gates = prod.apply, {1: asyncio.Event(), 2: asyncio.Event()}
 
     async def slow(placement: str, entries: Any) -> Any:
         if placement == "new-slow":
-            await gate.wait()
+            await gates[entries[0].generation].wait()
         return await apply(placement, entries)
 
     prod.apply = slow
@@ -452,8 +459,11 @@ async def test_a_slow_outcome_does_not_undo_a_newer_one(memory_world: Any, targe
     ticket = await world.dispatcher.request("ecr", "test", "test")
     await idle()
     assert prod.generations("ecr")["new-fast"] == 2
-    gate.set()
+    gates[1].set()
     await keeping
+    assert journal(world, "ecr")["new-fast"] == ("intended", 2, 1)
+    assert {one.confirmed_generation for one in world.ledger.deliveries()} == {1}
+    gates[2].set()
     await ticket.finished
     await world.rotate("ghcr")
 
@@ -517,6 +527,30 @@ class Dawdling:
     def generations(self, placement: str, name: str) -> list[int]:
         """Return the generations of ``name`` written to ``placement``, in order."""
         return [entries[name] for spot, entries in self.written if spot == placement and name in entries]
+
+
+async def test_a_reconciliation_in_a_rotation_does_not_take_its_intent_back(
+    memory_world: Callable[..., Any], target: Callable[..., Any]
+) -> None:
+    """I3: a look that comes after a rotation's intent at a new placement writes what the rotation writes."""
+    world = memory_world()
+    prod = target("prod", "web")
+    world.add("ecr", prod)
+    await world.rotate("ecr")
+    prod.spots.append("new")
+    prod.gate = asyncio.Event()
+    prod.entered.clear()
+    ticket = await world.dispatcher.request("ecr", "test", "test")
+    await prod.entered.wait()
+    keeping = asyncio.create_task(world.rollout.reconcile(target_of(world, "ecr")))
+    await idle()
+    assert journal(world, "ecr")["new"] == ("intended", 2, 1)
+    prod.gate.set()
+    await keeping
+
+    assert (await ticket.finished).state.value == "succeeded"
+    assert journal(world, "ecr")["new"][:2] == ("confirmed", 2)
+    assert {dict(entries)["ecr"] for spot, entries in prod.applied if spot == "new"} == {2}
 
 
 @pytest.mark.parametrize("seed", range(60))

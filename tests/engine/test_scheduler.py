@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -133,9 +134,19 @@ async def test_waking_looks_at_everything(memory_world: Callable[..., Any]) -> N
 
 async def test_a_freed_slot_is_filled(memory_world: Callable[..., Any]) -> None:
     """What waits for a slot is started as soon as one is free, without an alarm."""
-    world = memory_world()
+    world, gate = memory_world(), asyncio.Event()
     queues = [noting(world.add(f"c{number}")) for number in range(20)]
+    hang = world.registry.verify
+
+    async def held(*arguments: Any) -> Any:
+        await gate.wait()
+        return await hang(*arguments)
+
+    world.registry.verify = held
     async with running(world):
+        await idle()
+        assert len(world.dispatcher.running) == 4
+        gate.set()
         assert [await next_of(queue) for queue in queues] == [1] * 20
 
 
@@ -189,15 +200,19 @@ async def test_the_alarm_rings_for_a_back_off(memory_world: Callable[..., Any]) 
 
 
 async def test_a_far_alarm_is_no_error(memory_world: Callable[..., Any]) -> None:
-    """F-14: a token that lives to the year 9999 is no problem for the alarm clock."""
+    """F-14: a token that is to be renewed in the year 9999 is no problem for the alarm clock."""
     world = memory_world()
     vendor = world.add("ecr")
-    vendor.lifetime = timedelta(days=365 * 7900)
+    credential = world.credentials["ecr"]
+    config = credential.config.model_copy(update={"renew_before": HOUR})
+    world.credentials["ecr"] = replace(credential, config=config)
+    vendor.lifetime = datetime(9999, 12, 31, tzinfo=UTC) - world.clock.now()
     issues = noting(vendor)
-    async with running(world):
+    async with running(world) as scheduler:
         await next_of(issues)
         await idle()
-        assert world.dispatcher.next_wake_at().year > 5000
+        assert world.dispatcher.next_wake_at() == datetime(9999, 12, 30, 23, tzinfo=UTC)
+        assert len(scheduler._alarms.get_jobs()) == 1
 
 
 @pytest.mark.parametrize("back", [HOUR, timedelta(days=1)], ids=["hour", "day"])

@@ -241,8 +241,9 @@ async def test_a_probe_during_the_promotion_brings_nothing_back(memory_world: Ca
             await gates[0].wait()
 
     world = memory_world(pause)
-    world.add("ecr")
+    vendor = world.add("ecr")
     await world.rotate("ecr")
+    vendor.refused = {"secret-number-0001"}
     promote = world.rotator._steps["promote"]
 
     async def held(credential: Any, rotation: Any) -> Any:
@@ -259,6 +260,7 @@ async def test_a_probe_during_the_promotion_brings_nothing_back(memory_world: Ca
 
     stages = {version.generation: version.stage.value for version in await world.store.versions("ecr")}
     assert stages == {1: "previous", 2: "current"}
+    assert world.ledger.current("ecr").rejected_at is None, "the refusal was of the version before"
 
 
 async def test_nothing_in_use_is_not_probed(world: Any) -> None:
@@ -307,8 +309,62 @@ async def test_a_probe_that_breaks_stops_no_other(memory_world: Callable[..., An
         assert [event.where for event in said(world, Crashed)] == ["probe of broken"]
         assert [event.credential for event in said(world, VersionProbed)] == ["sound"]
         full.append(True)
+        world.credentials["sound"].provider.refused = {"secret-number-0001"}  # news that has to be written
         await passing(world, PROBE)
         assert {event.operation for event in said(world, StoreFailed)} == {"probe"}
+
+
+async def test_one_answer_serves_all_with_the_same_login(world: Any) -> None:
+    """Credentials with one login at one registry share a probe; who asked first asks anew in its next turn."""
+    vendors = [world.add(name) for name in ("first", "second")]
+    for vendor in vendors:
+        vendor.value = "one-password-for-both"
+    config = world.credentials["first"].config
+    world.credentials["second"] = replace(world.credentials["second"], config=config)
+    for name in ("first", "second"):
+        await world.rotate(name)
+    asked: list[str] = []
+
+    def counting(name: str, probe: Any) -> Any:
+        def ask(login: Any) -> Any:
+            asked.append(name)
+            return probe(login)
+
+        return ask
+
+    for name, vendor in zip(("first", "second"), vendors, strict=True):
+        vendor.probe = counting(name, vendor.probe)
+    watch = watch_of(world)
+
+    for name in ("first", "second", "second", "first"):
+        assert await watch.probe(world.credentials[name]) is Verdict.ACCEPTED
+
+    assert asked == ["first", "first"]
+    assert len(said(world, VersionProbed)) == 4
+
+
+async def test_an_acceptance_is_not_written_again_and_again(memory_world: Callable[..., Any]) -> None:
+    """A version that is still accepted is remembered as verified now; the store is told only every few hours."""
+    commits: list[str] = []
+
+    async def count(where: str) -> None:
+        if where == "before a commit":
+            commits.append(where)
+
+    world = memory_world(count)
+    world.add("ecr")
+    await world.rotate("ecr")
+    watch, before = watch_of(world), len(commits)
+    for _ in range(3):
+        world.clock.advance(timedelta(hours=1))
+        await watch.probe(world.credentials["ecr"])
+        assert world.ledger.current("ecr").verified_at == world.clock.now()
+    assert len(commits) == before
+
+    world.clock.advance(timedelta(hours=4))
+    await watch.probe(world.credentials["ecr"])
+
+    assert len(commits) == before + 1
 
 
 async def test_a_watched_target_gets_new_placements_at_once(
@@ -470,3 +526,57 @@ async def test_settling_waits_for_a_required_target_only(world: Any, target: Cal
 
     assert await world.rotate("ecr") == "succeeded"
     assert {one.target: one.state.value for one in world.ledger.deliveries()} == {"prod": "confirmed", "edge": "failed"}
+
+
+async def test_a_recheck_does_not_lose_the_stragglers(world: Any, target: Callable[..., Any]) -> None:
+    """A source that is read again while a placement still waits keeps waiting for it, and its success is noted."""
+    prod = target("prod", "web", "api")
+    prod.faults["api"] = UnavailableError("down")
+    await static(world, prod)
+    assert await world.rotate("ghcr") == "delivering"
+    message = world.ledger.open_rotation("ghcr").message
+    assert message == "the source still holds the value in use; 1 of 2 placements confirmed"
+    prod.faults.clear()
+    world.clock.advance(RESYNC)
+
+    await watch_of(world).keep(world.credentials["ghcr"].targets[0])
+
+    assert world.ledger.open_rotation("ghcr") is None
+    assert world.ledger.record("ghcr").last_success_at == world.clock.now()
+
+
+async def test_a_value_found_unchanged_and_accepted_is_a_success(world: Any, target: Callable[..., Any]) -> None:
+    """I7: reading the value in use again is a success when the registry accepted it and every placement has it."""
+    vendor = await static(world, target("prod", "web"))
+    world.clock.advance(RESYNC)
+    assert await world.rotate("ghcr") == "unchanged"
+    proven = world.clock.now()
+    assert world.ledger.record("ghcr").last_success_at == proven
+    vendor.cannot_tell = True
+    world.clock.advance(RESYNC)
+    assert await world.rotate("ghcr") == "unchanged"
+
+    assert world.ledger.record("ghcr").last_success_at == proven
+
+
+async def test_a_probe_keeps_what_changed_while_it_asked(world: Any) -> None:
+    """An accepted probe touches only when the version was verified, not what a rotation learned of it meanwhile."""
+    vendor = await static(world)
+    asked, gate = asyncio.Event(), asyncio.Event()
+    probe = vendor.probe
+
+    async def slow(login: Any) -> Finding:
+        asked.set()
+        await gate.wait()
+        answer: Finding = await probe(login)
+        return answer
+
+    vendor.probe = slow
+    probing = asyncio.create_task(watch_of(world).probe(world.credentials["ghcr"]))
+    await asked.wait()
+    vendor.probe, vendor.source_revision = probe, "2"
+    assert await world.rotate("ghcr") == "unchanged"
+    gate.set()
+    await probing
+
+    assert world.ledger.current("ghcr").revision == "2"
