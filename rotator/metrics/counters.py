@@ -21,7 +21,6 @@ class Counters:
     def __init__(self, registry: CollectorRegistry, kinds: Collection[str]) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry
-        self.rotations = self._counter("rotator_rotations_total")
         self.rotation_failures = self._counter("rotator_rotation_failures_total")
         self.missed = self._counter("rotator_rotations_missed_total", *((one,) for one in labels.MISSED))
         self.rotation_seconds = self._histogram("rotator_rotation_duration_seconds")
