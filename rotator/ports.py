@@ -7,13 +7,14 @@ Whoever implements one of these lets only `rotator.errors` out: `TemporaryError`
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
     from rotator.domain.events import Event
+    from rotator.domain.headroom import Headroom, Sample
     from rotator.domain.model import Delivery, Entry, Expiry, Held, Issued, Login, Record, Strategy, Version
     from rotator.domain.rotation import Rotation
     from rotator.domain.verdict import Finding, Verification
@@ -113,6 +114,26 @@ class Provider(Protocol):
         ...
 
 
+@runtime_checkable
+class MeasuresHeadroom(Protocol):
+    """A `Provider` whose vendor tells how many pulls are left. The others need not mention it: theirs is unknown."""
+
+    async def headroom(self, login: Login | None) -> Headroom:
+        """Ask the registry what is left of its pull limit. Costs no pull.
+
+        Args:
+            login: Whose limit; None for that of our address.
+
+        Returns:
+            What was told; unknown when the registry said nothing readable.
+
+        Raises:
+            AuthenticationError: It refuses the login. RateLimitedError: It asks to be left alone.
+            UnavailableError, PermanentError: It could not be asked.
+        """
+        ...
+
+
 class Verifier(Protocol):
     """Proves a login against the registry."""
 
@@ -181,6 +202,7 @@ class Changes:
         rotations: Replaced by id.
         deliveries: Replaced by target, placement and credential.
         removed: Deliveries to forget, by (target, placement, credential).
+        samples: Replaced by registry, credential and instant; of each pair only the newest few hundred stay.
     """
 
     records: Sequence[Record] = ()
@@ -189,6 +211,7 @@ class Changes:
     rotations: Sequence[Rotation] = ()
     deliveries: Sequence[Delivery] = ()
     removed: Sequence[tuple[str, str, str]] = ()
+    samples: Sequence[Sample] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +223,14 @@ class Snapshot:
         versions: Pending, current and previous ones.
         rotations: Running and delivering ones, and the newest of each credential; oldest first.
         deliveries: All.
+        samples: All that are kept, oldest first.
     """
 
     records: Sequence[Record]
     versions: Sequence[Version]
     rotations: Sequence[Rotation]
     deliveries: Sequence[Delivery]
+    samples: Sequence[Sample] = ()
 
 
 class Store(Protocol):

@@ -7,12 +7,17 @@ store, and only when that was durable into the memory.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from rotator.domain.headroom import Sample
 from rotator.domain.model import Delivery, Login, Record, Stage, Version
 from rotator.domain.rotation import ENDED, Rotation
 from rotator.ports import Changes, Store
+
+KEPT_SAMPLES = 500
+"""Of one credential at one registry, as many as the store keeps."""
 
 LONGEST_COMMIT_SECONDS = 5.0
 """How long a cancelled caller waits for its commit to end."""
@@ -33,12 +38,14 @@ class Ledger:
         self._rotations: dict[str, Rotation] = {}
         self._last: dict[str, Rotation] = {}
         self._deliveries: dict[str, dict[str, dict[str, Delivery]]] = defaultdict(lambda: defaultdict(dict))
+        self._samples: dict[tuple[str, str], deque[Sample]] = defaultdict(lambda: deque(maxlen=KEPT_SAMPLES))
         self._writing = asyncio.Lock()
 
     async def load(self) -> None:
         """Read all that is live from the store. Call once, before anything else."""
         snapshot = await self._store.load()
-        self._remember(Changes(snapshot.records, snapshot.versions, {}, snapshot.rotations, snapshot.deliveries))
+        live = Changes(snapshot.records, snapshot.versions, {}, snapshot.rotations, snapshot.deliveries)
+        self._remember(replace(live, samples=snapshot.samples))
 
     async def commit(self, changes: Changes) -> None:
         """Write ``changes`` durably, then remember them.
@@ -154,6 +161,10 @@ class Ledger:
         """Return the highest generation of ``credential`` whose delivery to any placement began; 0 for none."""
         return max((one.generation for one in self.deliveries() if one.credential == credential), default=0)
 
+    def samples(self, registry: str, credential: str) -> Sequence[Sample]:
+        """Return the headroom measured for ``credential`` at ``registry``, in the order in which it came."""
+        return list(self._samples[registry, credential])
+
     async def versions(self, credential: str) -> Sequence[Version]:
         """Return every version of ``credential``, newest first."""
         return await self._store.versions(credential)
@@ -187,11 +198,16 @@ class Ledger:
                 self._rotations[rotation.credential] = rotation
         for delivery in changes.deliveries:
             self._deliveries[delivery.target][delivery.placement][delivery.credential] = delivery
-        for target, placement, credential in changes.removed:
-            by_credential = self._deliveries[target].get(placement, {})
-            by_credential.pop(credential, None)
-            if not by_credential:
-                self._deliveries[target].pop(placement, None)
+        for sample in changes.samples:
+            self._samples[sample.registry, sample.credential].append(sample)
+        for key in changes.removed:
+            self._forget(*key)
+
+    def _forget(self, target: str, placement: str, credential: str) -> None:
+        by_credential = self._deliveries[target].get(placement, {})
+        by_credential.pop(credential, None)
+        if not by_credential:
+            self._deliveries[target].pop(placement, None)
 
     def _index(self, credential: str) -> None:
         newest = {version.stage: version for _, version in sorted(self._versions[credential].items())}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -79,6 +79,7 @@ class Answer:
         html: Whether it is a web page.
         retry_after: How long it asks to be left alone; None when it does not.
         excerpt: At most 120 printable characters of its error message, for a person who asks; in no log and no repr.
+        limits: Its headers about rate limits, by lower-case name; they may name our address or account.
     """
 
     place: Place
@@ -90,6 +91,7 @@ class Answer:
     html: bool = False
     retry_after: timedelta | None = None
     excerpt: str = field(default="", repr=False)
+    limits: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def error(self) -> str:

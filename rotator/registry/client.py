@@ -17,6 +17,7 @@ from rotator.domain.reference import Reference, api_host
 from rotator.errors import PermanentError, ShapeError, TemporaryError, UnavailableError
 from rotator.registry.challenge import Challenge, find, parse
 from rotator.registry.classify import Answer, Place, Words, needs_body, read_words
+from rotator.registry.ratelimit import limit_headers
 from rotator.registry.realm import Refusal, pin_realm
 from rotator.secret import Secret
 from rotator.transport import Peer, Request, Response, Transport
@@ -64,8 +65,8 @@ class RegistryClient:
         self.host = host
         self.settings = settings or RegistrySettings()
 
-    def open(self, login: Login) -> Conversation:
-        """Return a conversation for one verification of ``login``; it remembers the challenge and bearer tokens."""
+    def open(self, login: Login | None) -> Conversation:
+        """Return a conversation about ``login``, or without one; it remembers the challenge and bearer tokens."""
         return Conversation(self, login)
 
     async def auth_probe(self, login: Login) -> Answer:
@@ -92,7 +93,7 @@ class RegistryClient:
         Args:
             challenge: The registry's bearer challenge; its own scope is not used.
             scope: What the token shall grant; empty for nothing.
-            headers: Holds the login. Secret.
+            headers: Holds the login, if there is one. Secret.
 
         Raises:
             PermanentError: The realm is not one that may be shown a login; the hint says what to configure.
@@ -116,15 +117,16 @@ class RegistryClient:
 
 
 class Conversation:
-    """One login at one registry, for one verification: asks for the challenge once and for each token once.
+    """One login, or none, at one registry: asks for the challenge once and for each token once.
 
     Every method raises UnavailableError when a server did not answer, and PermanentError when the registry asks for
     something that is not done (an unknown scheme, a token server that is not allowed). A refusal is an answer.
     """
 
-    def __init__(self, client: RegistryClient, login: Login) -> None:
+    def __init__(self, client: RegistryClient, login: Login | None) -> None:
         self._client = client
-        self._basic = _basic(login)
+        self._login = {} if login is None else {"Authorization": _basic(login)}
+        self._scheme = "basic" if self._login else ""
         self._ping: Response | None = None
         self._ping_lock = asyncio.Lock()
         self._tokens: dict[str, Secret] = {}
@@ -140,11 +142,16 @@ class Conversation:
             return way
         if way.scheme == "bearer":
             return await self._probe_token(way)
-        response = await self._client.ask("GET", "/v2/", {"Authorization": self._basic.reveal()}, operation="auth")
+        response = await self._client.ask("GET", "/v2/", self._shown(), operation="auth")
         bearer = find(parse(response.all(_CHALLENGE)), "bearer")
         if way is _OPEN and response.status == _UNAUTHORIZED and bearer is not None:
             return await self._probe_token(bearer)
-        return _answer(Place.BASE, "basic", response)
+        return _answer(Place.BASE, self._scheme, response)
+
+    async def peek_manifest(self, reference: Reference) -> Answer:
+        """Return the answer to a HEAD of the manifest and to nothing else: no GET, which may count as a pull."""
+        way = await self._way()
+        return way if isinstance(way, Answer) else await self._send("HEAD", reference, way)
 
     async def head_manifest(self, reference: Reference) -> Answer:
         """Return the answer to a HEAD of the manifest, with the error's words fetched by a GET where they matter.
@@ -187,7 +194,8 @@ class Conversation:
     async def _send(self, method: str, reference: Reference, way: Challenge) -> Answer:
         """Ask for a manifest with the login; a bearer token that was refused as invalid is replaced once."""
         if way.scheme != "bearer":
-            return await self._ask(method, reference, way.scheme, self._basic if way.scheme else None)
+            shown = self._login.get("Authorization") if way.scheme else None
+            return await self._ask(method, reference, way.scheme, shown)
         scope = f"repository:{reference.path}:pull"
         token = await self._token(way, scope)
         if isinstance(token, Answer):
@@ -223,8 +231,8 @@ class Conversation:
         return outcome if isinstance(outcome, Answer) else Answer(Place.TOKEN, _OK, "basic")
 
     async def _exchange(self, challenge: Challenge, scope: str) -> Secret | Answer:
-        response = await self._client.ask_token(challenge, scope, {"Authorization": self._basic.reveal()})
-        answer = _answer(Place.TOKEN, "basic", response)
+        response = await self._client.ask_token(challenge, scope, self._shown())
+        answer = _answer(Place.TOKEN, self._scheme, response)
         if answer.status != _OK or answer.html:
             return answer
         fields = response.json()
@@ -233,6 +241,10 @@ class Conversation:
         if not token or not token.isascii() or not token.isprintable():
             raise UnavailableError(f"{self._client.host}: its token server sent no usable token", cause="protocol")
         return Secret(f"Bearer {token}")
+
+    def _shown(self) -> dict[str, str]:
+        """Return the headers that show the login. Secret."""
+        return {name: value.reveal() for name, value in self._login.items()}
 
 
 _OK, _UNAUTHORIZED = 200, 401
@@ -254,6 +266,7 @@ def _answer(place: Place, scheme: str, response: Response) -> Answer:
         html=response.headers.get("Content-Type", "").lower().startswith(("text/html", "application/xhtml")),
         retry_after=response.retry_after,
         excerpt=words.excerpt,
+        limits=limit_headers(response.headers),
     )
 
 

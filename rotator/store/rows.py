@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from sqlalchemy import Row
 
+from rotator.domain.headroom import Counted, Headroom, HeadroomState, Sample
 from rotator.domain.model import NEVER, Delivery, DeliveryState, Expiry, Record, Stage, Version
 from rotator.domain.rotation import Rotation, State, Step
 
@@ -23,6 +24,10 @@ ROTATION_COLUMNS = (
 DELIVERY_COLUMNS = (
     *("target", "placement", "credential", "generation", "state", "at"),
     *("error", "message", "attempts", "confirmed_generation"),
+)
+SAMPLE_COLUMNS = (
+    *("registry", "credential", "at"),
+    *("state", "quota", "remaining", "window_seconds", "reset_at", "source"),
 )
 """The columns of each kind of value, in the order in which the functions below return them."""
 
@@ -40,6 +45,13 @@ def version_row(version: Version) -> tuple[Any, ...]:
 def rotation_row(rotation: Rotation) -> tuple[Any, ...]:
     """Return the columns of ``rotation``; ``by`` is a word of SQL."""
     return (*_rotation_fields(rotation), rotation.by)
+
+
+def sample_row(sample: Sample) -> tuple[Any, ...]:
+    """Return the columns of ``sample``."""
+    found = sample.headroom
+    told = (found.limit, found.remaining, found.window_seconds, found.reset_at)
+    return (sample.registry, sample.credential, sample.at, found.state, *told, found.source)
 
 
 def record_of(row: Row[Any]) -> Record:
@@ -68,6 +80,13 @@ def delivery_of(row: Row[Any]) -> Delivery:
     columns = _columns(row)
     columns["state"] = DeliveryState(columns["state"])
     return Delivery(**columns)
+
+
+def sample_of(row: Row[Any]) -> Sample:
+    """Return the sample in ``row``."""
+    told = (row.quota, row.remaining, row.window_seconds, row.reset_at)
+    headroom = Headroom(HeadroomState(row.state), *told, Counted(row.source))
+    return Sample(row.registry, row.credential, row.at, headroom)
 
 
 def _columns(row: Row[Any]) -> dict[str, Any]:

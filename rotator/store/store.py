@@ -24,6 +24,9 @@ KEPT_ROTATIONS = 200
 KEPT_DEAD_VERSIONS = 50
 """Of one credential, retired or abandoned."""
 
+KEPT_SAMPLES = 500
+"""Of one credential at one registry: 41 hours at the default interval, several windows of any known limit."""
+
 LISTED_VERSIONS = 100
 LIVE_STAGES = (Stage.PENDING, Stage.CURRENT, Stage.PREVIOUS)
 LIVE_STATES = (State.RUNNING, State.DELIVERING)
@@ -33,7 +36,7 @@ class SqlStore:
     """A `rotator.ports.Store` in a relational database. Make one with `open_store`.
 
     What ended long ago is forgotten in the transaction that ends the next: of each credential the newest
-    `KEPT_ROTATIONS` rotations and `KEPT_DEAD_VERSIONS` dead versions stay.
+    `KEPT_ROTATIONS` rotations and `KEPT_DEAD_VERSIONS` dead versions stay, and `KEPT_SAMPLES` samples of its headroom.
     """
 
     def __init__(self, database: Database, sealer: Sealer) -> None:
@@ -44,6 +47,7 @@ class SqlStore:
         self._versions = Upsert(tables.versions, rows.VERSION_COLUMNS, rows.version_row, mark=mark)
         self._rotations = Upsert(tables.rotations, rows.ROTATION_COLUMNS, rows.rotation_row, mark=mark)
         self._deliveries = Upsert(tables.deliveries, rows.DELIVERY_COLUMNS, rows.delivery_row, mark=mark)
+        self._samples = Upsert(tables.headroom_samples, rows.SAMPLE_COLUMNS, rows.sample_row, mark=mark)
 
     async def load(self) -> Snapshot:
         """Return all that is live, as of one moment."""
@@ -53,12 +57,15 @@ class SqlStore:
             tables.rotations.c.state.in_(LIVE_STATES) | tables.rotations.c.id.in_(newest)
         )
 
+        samples = select(tables.headroom_samples).order_by("at")
+
         async def read(connection: AsyncConnection) -> Snapshot:
             return Snapshot(
                 records=[rows.record_of(row) for row in await connection.execute(select(tables.credentials))],
                 versions=[rows.version_of(row) for row in await connection.execute(versions)],
                 rotations=[rows.rotation_of(row) for row in await connection.execute(rotations.order_by("id"))],
                 deliveries=[rows.delivery_of(row) for row in await connection.execute(select(tables.deliveries))],
+                samples=[rows.sample_of(row) for row in await connection.execute(samples)],
             )
 
         return await self._database.read(read)
@@ -76,6 +83,7 @@ class SqlStore:
                 self._versions.statements(changes.versions),
                 self._rotations.statements(changes.rotations),
                 self._deliveries.statements(changes.deliveries),
+                self._samples.statements(changes.samples),
             ):
                 await connection.exec_driver_sql(text, values)
             await self._seal(connection, changes)
@@ -149,12 +157,14 @@ async def _forget(connection: AsyncConnection, changes: Changes) -> None:
     dead = [version for version in changes.versions if version.stage not in LIVE_STAGES]
     ended = [rotation for rotation in changes.rotations if rotation.state in ENDED]
     removed = [dict(zip(_DELIVERY_KEY, key, strict=True)) for key in changes.removed]
+    measured = sorted({(sample.registry, sample.credential) for sample in changes.samples})
     keys = [{"of": version.credential, "at_generation": version.generation} for version in dead]
     for statement, parameters in (
         (_UNSEAL, keys),
         (_REMOVE_DELIVERY, removed),
         (_OLD_VERSIONS, _credentials_of(dead)),
         (_OLD_ROTATIONS, _credentials_of(ended)),
+        (_OLD_SAMPLES, [{"at_registry": registry, "of": credential} for registry, credential in measured]),
     ):
         if parameters:
             await connection.execute(statement, parameters)
@@ -184,6 +194,8 @@ _UNSEAL = (
 )
 _IS_DEAD = and_(*(tables.versions.c.stage != stage for stage in LIVE_STAGES))
 _HAS_ENDED = or_(*(tables.rotations.c.state == state for state in sorted(ENDED)))
+_SAME_REGISTRY = tables.headroom_samples.c.registry == bindparam("at_registry")
+_OLD_SAMPLES = _all_but_newest(tables.headroom_samples, "at", _SAME_REGISTRY, KEPT_SAMPLES)
 _OLD_VERSIONS = _all_but_newest(tables.versions, "generation", _IS_DEAD, KEPT_DEAD_VERSIONS)
 _OLD_ROTATIONS = _all_but_newest(tables.rotations, "id", _HAS_ENDED, KEPT_ROTATIONS)
 

@@ -93,6 +93,21 @@ deliveries = Table(
 )
 """One row a credential and placement: the latest try, and the newest generation confirmed there."""
 
+headroom_samples = Table(
+    "headroom_samples",
+    metadata,
+    Column("registry", String(255), primary_key=True),
+    Column("credential", String(64), primary_key=True),
+    Column("at", Instant, primary_key=True, autoincrement=False),
+    Column("state", String(16), nullable=False),
+    Column("quota", BigInteger),
+    Column("remaining", BigInteger),
+    Column("window_seconds", BigInteger),
+    Column("reset_at", Instant),
+    Column("source", String(16), nullable=False),
+)
+"""One row a measured pull limit; ``quota`` is the limit, a word of SQL."""
+
 tenures = Table(
     "tenures",
     metadata,

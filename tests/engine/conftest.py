@@ -13,6 +13,7 @@ import pytest
 from rotator.config.credential import CredentialConfig
 from rotator.config.root import EngineConfig
 from rotator.domain.events import Event
+from rotator.domain.headroom import Sample
 from rotator.domain.model import (
     UNKNOWN,
     Delivery,
@@ -234,12 +235,13 @@ class MemoryStore:
         self.secrets: dict[tuple[str, int], Secret] = {}
         self.journal: dict[str, Rotation] = {}
         self.delivered: dict[tuple[str, str, str], Delivery] = {}
+        self.samples: list[Sample] = []
 
     async def load(self) -> Snapshot:
         """Return all that is live."""
         rotations = sorted(self.journal.values(), key=lambda rotation: rotation.id)
         live = [version for version in self.kept.values() if version.stage in LIVE]
-        return Snapshot(list(self.records.values()), live, rotations, list(self.delivered.values()))
+        return Snapshot(list(self.records.values()), live, rotations, list(self.delivered.values()), list(self.samples))
 
     async def commit(self, changes: Changes) -> None:
         """Write ``changes``."""
@@ -253,6 +255,7 @@ class MemoryStore:
                 self.secrets.pop((version.credential, version.generation), None)
         self.journal |= {rotation.id: rotation for rotation in changes.rotations}
         self.delivered |= {(one.target, one.placement, one.credential): one for one in changes.deliveries}
+        self.samples += changes.samples
         for key in changes.removed:
             self.delivered.pop(key, None)
         if self.pause is not None:

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
+from rotator.domain.headroom import Counted, Headroom, HeadroomState, Sample
 from rotator.domain.model import NEVER, UNKNOWN, Delivery, DeliveryState, Expiry, Record, Stage, Version
 from rotator.domain.rotation import Rotation, State, Step
 from rotator.errors import NotFoundError, PermanentError, StoreError
 from rotator.ports import Changes, Store
 from rotator.secret import Secret
-from rotator.store.store import KEPT_DEAD_VERSIONS, KEPT_ROTATIONS
+from rotator.store.store import KEPT_DEAD_VERSIONS, KEPT_ROTATIONS, KEPT_SAMPLES
 
 Open = Callable[..., Awaitable[Store]]
 NOW = datetime(2026, 11, 23, 12, 34, 56, 789_012, tzinfo=UTC)
@@ -41,6 +42,12 @@ def delivery(placement: str = "team/regcred", generation: int = 1) -> Delivery:
     return Delivery("prod", placement, "ecr", generation, DeliveryState.CONFIRMED, NOW, "", "", 2, generation)
 
 
+def sample(number: int = 0, registry: str = "docker.io", credential: str = "hub") -> Sample:
+    """Return a measured limit; those with a higher number came later."""
+    told = Headroom(HeadroomState.LIMITED, 100, number, 21_600, NOW, Counted.ACCOUNT)
+    return Sample(registry, credential, NOW + timedelta(microseconds=number), told)
+
+
 WHOLE = Changes(
     records=[Record("ecr", 2, 3, NOW, NOW + timedelta(microseconds=1), None), Record("ghcr")],
     versions=[
@@ -51,6 +58,10 @@ WHOLE = Changes(
     secrets={("ecr", 1): Secret(f"{CANARY}-1"), ("ecr", 2): Secret(f"{CANARY}-2 \x00\ud800é")},
     rotations=[replace(rotation(1, State.RUNNING), finished_at=NOW, generation=3, error="shape", by="ana")],
     deliveries=[delivery(), delivery("a b/'\"; --", 2)],
+    samples=[
+        sample(10**12),
+        Sample("r.example:5000", "anonymous", NOW + timedelta(days=99), Headroom(HeadroomState.UNLIMITED)),
+    ],
 )
 
 
@@ -62,15 +73,13 @@ async def contents(store: Store) -> tuple[object, ...]:
         sorted(snapshot.versions, key=lambda item: (item.credential, item.generation)),
         list(snapshot.rotations),
         sorted(snapshot.deliveries, key=lambda item: item.placement),
+        list(snapshot.samples),
     )
-
-
-EVERYTHING = (list(WHOLE.records), list(WHOLE.versions), list(WHOLE.rotations), sorted(WHOLE.deliveries, key=str))
 
 
 async def test_new_store_is_empty(store: Store) -> None:
     """A new store holds nothing, and says so."""
-    assert await contents(store) == ([], [], [], [])
+    assert await contents(store) == ([], [], [], [], [])
     assert await store.rotations(None, 10) == []
     assert await store.versions("ecr") == []
 
@@ -78,10 +87,11 @@ async def test_new_store_is_empty(store: Store) -> None:
 async def test_what_was_committed_is_loaded(store: Store) -> None:
     """Every field survives to the letter and the microsecond; an expiry stays known, never or unknown."""
     await store.commit(WHOLE)
-    records, versions, rotations, deliveries = await contents(store)
+    records, versions, rotations, deliveries, samples = await contents(store)
 
     assert (records, versions, rotations) == (list(WHOLE.records), list(WHOLE.versions), list(WHOLE.rotations))
     assert deliveries == sorted(WHOLE.deliveries, key=lambda item: item.placement)
+    assert samples == list(WHOLE.samples)
 
 
 async def test_stages_and_states_are_their_own_types(store: Store) -> None:
@@ -92,6 +102,7 @@ async def test_stages_and_states_are_their_own_types(store: Store) -> None:
     assert isinstance(snapshot.versions[0].stage, Stage)
     assert isinstance(snapshot.rotations[0].step, Step)
     assert isinstance(snapshot.deliveries[0].state, DeliveryState)
+    assert isinstance(snapshot.samples[0].headroom.state, HeadroomState)
 
 
 async def test_state_outlives_the_process(lasting_url: str, open_state: Open) -> None:
@@ -292,6 +303,17 @@ async def test_old_dead_versions_are_forgotten(store: Store) -> None:
     found = [item.generation for item in await store.versions("ecr")]
 
     assert found == [many + 1, *range(many, many - KEPT_DEAD_VERSIONS, -1), 1]
+
+
+async def test_old_samples_are_forgotten(store: Store) -> None:
+    """Of each credential at each registry the newest samples are kept, oldest first; others' stay."""
+    kept = [sample(0, "r.example"), sample(1, credential="anonymous")]
+    await store.commit(Changes(samples=[*kept, *(sample(number) for number in range(KEPT_SAMPLES + 20))]))
+    await store.commit(Changes(samples=[sample(KEPT_SAMPLES + 20)]))
+    found = (await store.load()).samples
+
+    assert [one for one in found if one in kept] == kept
+    assert [one for one in found if one not in kept] == [sample(number) for number in range(21, KEPT_SAMPLES + 21)]
 
 
 async def test_ten_thousand_deliveries_are_one_commit(store: Store) -> None:
