@@ -22,12 +22,14 @@ from rotator.build import open_sources, open_state, open_targets, provider_conte
 from rotator.clock import SystemClock
 from rotator.config.root import Config
 from rotator.domain.events import Event
+from rotator.domain.headroom import LimitStatus
 from rotator.domain.model import Version
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus
 from rotator.engine.credential import Credential
 from rotator.engine.dispatch import Dispatcher, Ticket
 from rotator.engine.guard import Guard
+from rotator.engine.headroom import HeadroomWatch
 from rotator.engine.hooks import Hooks
 from rotator.engine.ledger import Ledger
 from rotator.engine.recover import recover
@@ -65,6 +67,7 @@ class Parts:
     dispatcher: Dispatcher
     scheduler: Scheduler
     watch: Watch
+    headroom: HeadroomWatch
     metrics: Metrics
     hooks: Hooks
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]]
@@ -114,6 +117,7 @@ class Application:
         tasks = [
             asyncio.create_task(parts.scheduler.run(), name="scheduler"),
             asyncio.create_task(parts.watch.run(parts.dispatcher, parts.scheduler.wake), name="watch"),
+            asyncio.create_task(parts.headroom.run(), name="headroom"),
             *(asyncio.create_task(task(), name="background") for task in parts.background),
             *(asyncio.create_task(service(), name="service") for service in services),
             asyncio.create_task(self._stopping.wait(), name="stop"),
@@ -146,6 +150,10 @@ class Application:
             known = ", ".join(sorted(self._parts.credentials)) or "none"
             raise NotFoundError(f"no credential is named {name}", hint=f"Configured are: {known}")
         return credential_status(credential, self._parts.ledger, self._parts.rollout, self.clock.now())
+
+    def limits(self) -> Sequence[LimitStatus]:
+        """Return the last known pull limits."""
+        return self._parts.headroom.limits()
 
     async def request_rotation(self, name: str, message: str, by: str) -> Ticket:
         """Rotate ``name`` now, or join the rotation that runs. Errors as `Dispatcher.request`."""
@@ -223,6 +231,7 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
         heartbeat=lambda: scheduler.turned_at,
         redactions=redactions,
         closed_hosts=guard.closed,
+        limits=lambda: headroom.limits(),  # noqa: PLW0108 (it is made below)
     )
     metrics = Metrics(facts, build=_this_build(), kinds=TARGETS, max_series=config.metrics.max_series)
     transport = Transport(clock=clock, observe=metrics.observe_call)
@@ -236,12 +245,15 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
     rotator = Rotator(ledger, rollout, guard, world)
     dispatcher = Dispatcher(credentials, ledger, rotator, world, config.engine.max_rotations)
     scheduler = Scheduler(dispatcher, clock, hooks, config.engine.reconcile_interval)
+    headroom = HeadroomWatch(credentials, ledger, clock, hooks, config.engine.headroom_interval)
     poll = config.vault.poll_interval if config.vault is not None else DEFAULT_POLL
     watched = Watched(credentials, list(targets.values()), poll, config.engine)
     hooks.add(metrics)
     hooks.add(LogHook())
     watch = Watch(watched, ledger, rollout, rotator, world)
-    return Parts(credentials, ledger, rollout, dispatcher, scheduler, watch, metrics, hooks, sources.background)
+    return Parts(
+        credentials, ledger, rollout, dispatcher, scheduler, watch, headroom, metrics, hooks, sources.background
+    )
 
 
 def _this_build() -> Build:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from rotator.domain.headroom import Counted, HeadroomState, LimitStatus
 from rotator.domain.model import Delivery, Expiry, Stage, Version
 from rotator.domain.rotation import Rotation, State, Step
 from rotator.domain.status import CredentialStatus, Health, TargetStatus
@@ -269,6 +270,49 @@ class RotationList(_View):
     """Rotations, newest first."""
 
     rotations: tuple[RotationView, ...]
+
+
+class LimitView(_View):
+    """What is left of one pull limit, as the registry last told."""
+
+    registry: str
+    credential: str
+    """Who asked; ``anonymous`` for nobody: the limit of the daemon's address."""
+    state: HeadroomState
+    limit: int | None
+    remaining: int | None
+    window_seconds: int | None
+    reset_at: datetime | None
+    """Not before this instant there is more; None when not told, as with a rolling window."""
+    source: Counted
+    """Whom pulls count against."""
+    told_at: datetime
+    exhausted_at: datetime | None
+    """When nothing will be left at the rate of late, or since when; None when not before the window ends."""
+
+    @classmethod
+    def of(cls, status: LimitStatus) -> Self:
+        """Return the view of ``status``."""
+        sample, told = status.sample, status.sample.headroom
+        return cls(
+            registry=sample.registry,
+            credential=sample.credential,
+            state=told.state,
+            limit=told.limit,
+            remaining=told.remaining,
+            window_seconds=told.window_seconds,
+            reset_at=told.reset_at,
+            source=told.source,
+            told_at=sample.at,
+            exhausted_at=status.exhausted_at,
+        )
+
+
+class LimitList(_View):
+    """Every pull limit that a registry ever told, and the daemon's time."""
+
+    now: datetime
+    limits: tuple[LimitView, ...]
 
 
 class DaemonStatus(_View):

@@ -22,6 +22,8 @@ from rotator.admin.models import (
     CredentialPage,
     CredentialView,
     DaemonStatus,
+    LimitList,
+    LimitView,
     ProblemEnvelope,
     RotationList,
     RotationRequest,
@@ -142,6 +144,13 @@ async def request_rotation(
     if key is None:
         return await act()
     return await context.answers.once((caller.name, key), (name, body.reason), act)
+
+
+@router.get("/limits")
+async def list_limits(context: UsedContext) -> LimitList:
+    """Return what is left of the registries' pull limits, and when it will be used up."""
+    limits = tuple(LimitView.of(status) for status in context.surface.limits())
+    return LimitList(now=context.surface.clock.now(), limits=limits)
 
 
 @router.get("/rotations")

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from rotator.config.root import Config
 from rotator.domain.events import Event
+from rotator.domain.headroom import LimitStatus
 from rotator.domain.model import Version
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus
@@ -53,6 +54,10 @@ class AdminSurface(Protocol):
         Raises:
             NotFoundError: No such credential; the known ones are named.
         """
+        ...
+
+    def limits(self) -> Sequence[LimitStatus]:
+        """Return the last known pull limits."""
         ...
 
     async def request_rotation(self, name: str, message: str, by: str) -> Ticket:

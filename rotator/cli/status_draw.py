@@ -9,9 +9,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rotator.admin.models import CredentialView, DeliveryView, RotationView, TargetView
+from rotator.admin.models import CredentialView, DeliveryView, LimitView, RotationView, TargetView
 from rotator.cli.failure import plain
-from rotator.cli.words import LOOKS, Life, life, needs, placed, span, upcoming
+from rotator.cli.words import LOOKS, Life, forecast, left_of, life, needs, placed, span, upcoming
 
 TABLE_COLUMNS = 78
 """A narrower terminal gets blocks of lines."""
@@ -39,6 +39,26 @@ def draw_one(credential: CredentialView, now: datetime, console: Console) -> Ren
     lines += [line for target in credential.targets for line in _target(target)]
     sentence = needs(credential)
     return Group(*lines, Text(), Text(plain(sentence) if sentence else "Nothing needs you."))
+
+
+def draw_limits(limits: Sequence[LimitView], now: datetime) -> RenderableType:
+    """Return a table of what is left of the registries' pull limits."""
+    if not limits:
+        return Text("No registry has told a pull limit. Docker Hub does, for credentials with provider dockerhub.")
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
+    for title in ("registry", "credential", "left", "forecast", "told"):
+        table.add_column(title, overflow="fold")
+    for one in limits:
+        told = f"{span(now - one.told_at)} ago"
+        row = (one.registry, one.credential, left_of(one), forecast(one, now), told)
+        table.add_row(*(Text(plain(cell)) for cell in row), style=_urgency(one))
+    return table
+
+
+def _urgency(limit: LimitView) -> str:
+    if limit.remaining == 0:
+        return "bold red"
+    return "yellow" if limit.exhausted_at is not None else ""
 
 
 def _table(credentials: Sequence[CredentialView], now: datetime, console: Console) -> Table:

@@ -12,9 +12,9 @@ from datetime import datetime
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
-from rotator.admin.models import CredentialDetail, CredentialPage, CredentialView, DaemonStatus
+from rotator.admin.models import CredentialDetail, CredentialPage, CredentialView, DaemonStatus, LimitList
 from rotator.cli.client import Client, Door, open_client, parse, segment
-from rotator.cli.status_draw import draw_all, draw_one
+from rotator.cli.status_draw import draw_all, draw_limits, draw_one
 from rotator.clock import SystemClock
 
 WATCH_SECONDS = 2.0
@@ -53,6 +53,23 @@ async def print_json(door: Door, name: str | None) -> None:
         else:
             value = [view.model_dump(mode="json") for view in (await _all(client)).credentials]
     print(json.dumps(value, indent=2))
+
+
+async def show_limits(door: Door) -> None:
+    """Print what is left of the registries' pull limits. Errors as `Client.get`."""
+    listed = await _limits(door)
+    make_console().print(draw_limits(listed.limits, listed.now))
+
+
+async def print_limits_json(door: Door) -> None:
+    """Print the same as a JSON list. Errors as `Client.get`."""
+    listed = await _limits(door)
+    print(json.dumps([view.model_dump(mode="json") for view in listed.limits], indent=2))
+
+
+async def _limits(door: Door) -> LimitList:
+    async with open_client(door) as client:
+        return parse(LimitList, await client.get("/limits"))
 
 
 def watch(door: Door, name: str | None) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rotator.admin.models import CredentialView, RotationView
+from rotator.admin.models import CredentialView, LimitView, RotationView
+from rotator.domain.headroom import HeadroomState
 from rotator.domain.rotation import State
 from rotator.domain.status import Health
 
@@ -113,6 +114,26 @@ def needs(credential: CredentialView) -> str:
     if not look.advice:
         return ""
     return f"{credential.name}: {credential.message}; {look.advice.format(name=credential.name)}"
+
+
+def left_of(limit: LimitView) -> str:
+    """Return what is left of a pull limit: ``76 of 100 in 6h``, or that there is none."""
+    if limit.state is HeadroomState.UNLIMITED:
+        return "no limit"
+    whole = "" if limit.limit is None else f" of {limit.limit}"
+    window = "" if limit.window_seconds is None else f" in {span(timedelta(seconds=limit.window_seconds))}"
+    return f"{limit.remaining}{whole}{window}"
+
+
+def forecast(limit: LimitView, now: datetime) -> str:
+    """Return when a pull limit will be used up, and for how long it has been."""
+    if limit.state is HeadroomState.UNLIMITED:
+        return "-"
+    if limit.exhausted_at is None:
+        return "lasts"
+    if limit.exhausted_at > now:
+        return f"used up in {span(limit.exhausted_at - now)}"
+    return f"used up for {span(now - limit.exhausted_at)}" if limit.remaining == 0 else "used up about now"
 
 
 def ended(rotation: RotationView, outcome: str) -> str:

@@ -115,6 +115,10 @@ class EngineConfig(_Section):
     resync_interval: Duration = timedelta(minutes=5)
     """How often targets are asked again which placements they have."""
 
+    headroom_interval: Duration = timedelta(minutes=5)
+    """How often registries that tell it are asked how many pulls are left. Asking costs no pull; Docker Hub may still
+    slow down who asks much more often."""
+
     delivery_retry: Duration = timedelta(minutes=5)
     """Longest pause between two tries at a placement that fails."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from rotator.domain.headroom import Headroom
 from rotator.domain.model import Expiry
 from rotator.domain.verdict import Verdict
 
@@ -163,6 +164,25 @@ class SourceFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadroomAsked:
+    """A registry was asked what is left of its pull limit.
+
+    Args:
+        registry: The registry's host.
+        credential: Name of the credential that asked, or ``anonymous``.
+        headroom: What it told; unknown when it told nothing readable, or could not be asked.
+        error: ``code`` of the error; empty when it could be asked.
+        message: Why it could not be asked; empty when it could.
+    """
+
+    registry: str
+    credential: str
+    headroom: Headroom
+    error: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Crashed:
     """Something broke that nobody foresaw: a defect. The daemon goes on.
 
@@ -195,6 +215,7 @@ Event = (
     | TargetFailed
     | AlarmMissed
     | SourceFailed
+    | HeadroomAsked
     | Crashed
     | ConfigReloaded
 )

@@ -14,6 +14,7 @@ from rotator.domain.events import (
     Crashed,
     DeliveryFinished,
     Event,
+    HeadroomAsked,
     RotationFinished,
     RotationStarted,
     SourceFailed,
@@ -46,7 +47,7 @@ class LogHook:
     def __init__(self) -> None:
         self._log: Any = structlog.get_logger("rotator.events")
 
-    def __call__(self, event: Event) -> None:  # noqa: C901, PLR0912 (one case per event: a table that mypy proves complete)
+    def __call__(self, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915 (one case per event: a table that mypy proves complete)
         """Write ``event``. Cheap when its level is not shown."""
         match event:
             case RotationStarted():
@@ -71,6 +72,8 @@ class LogHook:
                 self._log.warning("alarm_missed", reason=event.reason)
             case SourceFailed():
                 self._source_failed(event)
+            case HeadroomAsked():
+                self._headroom_asked(event)
             case Crashed():
                 self._log.error("defect_found", where=event.where, exc_info=event.error)
             case ConfigReloaded():
@@ -152,6 +155,18 @@ class LogHook:
 
     def _source_failed(self, event: SourceFailed) -> None:
         self._log.warning("source_failed", credential=event.credential, error=event.error, message=event.message)
+
+    def _headroom_asked(self, event: HeadroomAsked) -> None:
+        (self._log.info if event.error else self._log.debug)(
+            "headroom_not_told" if event.error else "headroom_told",
+            registry=event.registry,
+            credential=event.credential,
+            state=event.headroom.state.value,
+            limit=event.headroom.limit,
+            remaining=event.headroom.remaining,
+            error=event.error,
+            message=event.message,
+        )
 
     def _config_reloaded(self, event: ConfigReloaded) -> None:
         if event.error:

@@ -27,6 +27,7 @@ class Family:
 _ROTATION_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
 _CALL_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _TARGET = ("target", "kind", "credential")
+_LIMIT = ("registry", "credential")
 
 
 def _gauge(help: str, *labels: str) -> Family:  # noqa: A002 (Prometheus' own word)
@@ -107,6 +108,23 @@ CATALOGUE: Mapping[str, Family] = {
     "rotator_targets": _gauge("Targets by the worst state among their credentials.", "kind", "state"),
     "rotator_fenced_writes_total": _counter("Deliveries refused because something newer was found.", "kind"),
     "rotator_registry_throttled_total": _counter("Answers 429 from registries.", "registry"),
+    "rotator_registry_ratelimit_limit": _gauge(
+        "Pulls that the registry grants per window; +Inf for no limit, absent when unknown.", *_LIMIT
+    ),
+    "rotator_registry_ratelimit_remaining": _gauge(
+        "Pulls that were left when the registry last told; +Inf for no limit, absent when unknown.", *_LIMIT
+    ),
+    "rotator_registry_ratelimit_window_seconds": _gauge("Length of the window that the limit is for.", *_LIMIT),
+    "rotator_registry_ratelimit_reset_timestamp_seconds": _gauge(
+        "Not before this instant there is more; absent where not told, as for a rolling window.", *_LIMIT
+    ),
+    "rotator_registry_ratelimit_exhaustion_timestamp_seconds": _gauge(
+        "When nothing will be left at the rate of late; +Inf for no limit, absent when not within this window.", *_LIMIT
+    ),
+    "rotator_registry_ratelimit_probe_timestamp_seconds": _gauge("When the registry last told what is left.", *_LIMIT),
+    "rotator_registry_ratelimit_probe_failures_total": _counter(
+        "Questions about what is left that the registry did not answer.", "registry", "reason"
+    ),
     "rotator_build_info": _gauge("What runs; always 1.", "version", "revision", "python_version"),
     "rotator_config_last_reload_successful": _gauge(
         "1 if the configuration that was read last is in use, 0 if it was refused and the one before runs on."

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from rotator.domain.headroom import LimitStatus
 from rotator.domain.model import UNKNOWN, Expiry
 from rotator.domain.status import CredentialStatus
 from rotator.ports import Clock
@@ -42,6 +43,10 @@ def _no_hosts() -> Collection[str]:
     return ()
 
 
+def _no_limits() -> Sequence[LimitStatus]:
+    return ()
+
+
 def _no_provider(credential: str) -> str:  # noqa: ARG001 (the signature of the question)
     return ""
 
@@ -59,6 +64,7 @@ class Facts:
         heartbeat: When the scheduler last looked at everything; None when it did not yet.
         redactions: Secrets masked in log lines so far.
         closed_hosts: Hosts of registries that are held back now.
+        limits: The last known pull limits.
     """
 
     statuses: Callable[[], Sequence[CredentialStatus]]
@@ -68,3 +74,4 @@ class Facts:
     heartbeat: Callable[[], datetime | None] = _never
     redactions: Callable[[], int] = _none
     closed_hosts: Callable[[], Collection[str]] = _no_hosts
+    limits: Callable[[], Sequence[LimitStatus]] = _no_limits

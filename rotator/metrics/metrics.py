@@ -21,6 +21,7 @@ from rotator.domain.events import (
     Crashed,
     DeliveryFinished,
     Event,
+    HeadroomAsked,
     RotationFinished,
     RotationStarted,
     SourceFailed,
@@ -97,6 +98,8 @@ class Metrics:
                 self._counters.store_errors.labels(operation, closed(event.error, labels.ERRORS)).inc()
             case AlarmMissed():
                 self._counters.missed.labels(closed(event.reason, labels.MISSED)).inc()
+            case HeadroomAsked():
+                self._headroom_asked(event)
             case ConfigReloaded():
                 self._config_reloaded(event)
             case RotationStarted() | VersionProbed() | VersionPromoted() | TargetFailed() | SourceFailed() | Crashed():
@@ -149,6 +152,10 @@ class Metrics:
         if event.error == "fenced":
             self._counters.fenced.labels(kind).inc()
 
+    def _headroom_asked(self, event: HeadroomAsked) -> None:
+        if event.error:
+            self._counters.limit_failures.labels(event.registry, closed(event.error, labels.ERRORS)).inc()
+
     def _config_reloaded(self, event: ConfigReloaded) -> None:
         self._counters.reload_successful.set(0 if event.error else 1)
         if not event.error:
@@ -172,6 +179,7 @@ class Metrics:
             self._counters.dropped.labels(family).inc(missing)
         yield from targets
         yield mirror.target_states(statuses, self._kinds)
+        yield from mirror.limit_gauges(self._facts.limits())
         yield from self._process_gauges()
         yield from self._registry.collect()
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 
+from rotator.domain.headroom import HeadroomState, LimitStatus
 from rotator.domain.model import Delivery, DeliveryState, Expiry, Strategy
 from rotator.domain.status import CredentialStatus, TargetStatus
 from rotator.metrics.catalogue import CATALOGUE, TARGET_FAMILIES
@@ -67,6 +68,29 @@ def credential_gauges(statuses: Sequence[CredentialStatus]) -> Iterator[Metric]:
     for name, column in values.items():
         samples = (((one.name,), value) for one, value in zip(statuses, column, strict=True))
         yield gauge(f"rotator_credential_{name}", samples)
+
+
+def limit_gauges(limits: Sequence[LimitStatus]) -> Iterator[Metric]:
+    """Yield every family with one series per registry and credential; what has no limit has infinitely much left."""
+    told = [one.sample.headroom for one in limits]
+    no_limit = [math.inf if one.state is HeadroomState.UNLIMITED else None for one in told]
+    values: dict[str, list[float | None]] = {
+        "limit": [_first(one.limit, never) for one, never in zip(told, no_limit, strict=True)],
+        "remaining": [_first(one.remaining, never) for one, never in zip(told, no_limit, strict=True)],
+        "window_seconds": [one.window_seconds for one in told],
+        "reset_timestamp_seconds": [_at(one.reset_at) for one in told],
+        "probe_timestamp_seconds": [_at(one.sample.at) for one in limits],
+        "exhaustion_timestamp_seconds": [
+            _first(_at(one.exhausted_at), never) for one, never in zip(limits, no_limit, strict=True)
+        ],
+    }
+    names = [(one.sample.registry, one.sample.credential) for one in limits]
+    for name, column in values.items():
+        yield gauge(f"rotator_registry_ratelimit_{name}", zip(names, column, strict=True))
+
+
+def _first(value: float | None, otherwise: float | None) -> float | None:
+    return otherwise if value is None else float(value)
 
 
 def _at(at: datetime | None) -> float | None:

@@ -20,6 +20,7 @@ from rotator.clock import SystemClock
 from rotator.config.credential import CredentialConfig
 from rotator.config.root import AdminConfig, Config, MetricsConfig
 from rotator.domain.events import Event
+from rotator.domain.headroom import Counted, Headroom, HeadroomState, LimitStatus, Sample
 from rotator.domain.model import Delivery, DeliveryState, Expiry, Record, Stage, Version
 from rotator.domain.rotation import Rotation, State, Step
 from rotator.domain.status import CredentialStatus, Health, TargetStatus
@@ -127,6 +128,11 @@ class FakeDaemon:
         if name not in self.config.credentials:
             raise NotFoundError(f"no credential is named {name}", hint="Configured are: ecr-prod")
         return make_status(name)
+
+    def limits(self) -> Sequence[LimitStatus]:
+        """Return one limit that will be used up in an hour."""
+        told = Headroom(HeadroomState.LIMITED, 200, 50, 21_600, source=Counted.ACCOUNT)
+        return [LimitStatus(Sample("docker.io", "hub", NOW, told), NOW + timedelta(hours=1))]
 
     async def request_rotation(self, name: str, message: str, by: str) -> Ticket:
         """Remember the request; the first starts a rotation, the others join it."""

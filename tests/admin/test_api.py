@@ -19,6 +19,7 @@ READS = [
     "/api/v1/credentials/ecr-prod",
     "/api/v1/credentials/ecr-prod/versions",
     "/api/v1/rotations",
+    "/api/v1/limits",
     "/api/v1/openapi.json",
 ]
 
@@ -66,6 +67,24 @@ async def test_versions_show_fingerprints_and_nothing_secret(served: Any) -> Non
     assert versions["versions"][0]["fingerprint"] == "00112233aabbccdd"
     assert "00112233aabbccdd" not in others
     assert "robot-user-name" not in others + json.dumps(versions)
+
+
+async def test_limits_are_told_and_foretold(served: Any) -> None:
+    """Each limit comes with its numbers, when they were told, and when nothing will be left."""
+    async with served.unix() as session:
+        (limit,) = (await (await session.get("/api/v1/limits")).json())["limits"]
+    assert limit == {
+        "registry": "docker.io",
+        "credential": "hub",
+        "state": "limited",
+        "limit": 200,
+        "remaining": 50,
+        "window_seconds": 21_600,
+        "reset_at": None,
+        "source": "account",
+        "told_at": "2026-11-23T12:00:00Z",
+        "exhausted_at": "2026-11-23T13:00:00Z",
+    }
 
 
 async def test_status_counts_health(served: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from rotator.clock import SystemClock
 from rotator.sandbox.registry import SandboxRegistry
 from rotator.sandbox.server import Fault
 
@@ -193,3 +194,48 @@ async def _start(daemon: Any, *arguments: str) -> asyncio.subprocess.Process:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+
+
+HUB = """\
+version: 1
+store: {{url: "sqlite:///{directory}/state.db"}}
+admin: {{socket: {directory}/admin.sock}}
+metrics: {{listen: null}}
+engine: {{headroom_interval: 1s}}
+registries:
+  "{registry}": {{insecure: true}}
+credentials:
+  hub:
+    provider: dockerhub
+    registry: "{registry}"
+    username: robot
+    token: {{file: {directory}/secret}}
+    deliver_to: [here]
+targets:
+  here: {{type: docker_config, path: {directory}/docker/config.json}}
+"""
+
+
+async def test_limits_are_measured_and_shown(directory: Path, start: Any, secret: str) -> None:
+    """What a registry like Docker Hub grants, to the login and to the address, is shown with its forecast."""
+    async with SandboxRegistry(SystemClock(), rate_limit=100) as hub:
+        hub.add_image("ratelimitpreview/test:latest", public=True)
+        hub.add_login("robot", secret)
+        (directory / "rotator.yaml").write_text(HUB.format(directory=directory, registry=hub.host))
+        async with start(directory) as daemon:
+            async with asyncio.timeout(30):
+                while len(limits := json.loads((await daemon.ask("status", "--limits", "--json")).out)) < 2:
+                    await asyncio.sleep(0.2)
+            drawn = await daemon.ask("status", "--limits")
+    assert {(one["credential"], one["source"], one["remaining"]) for one in limits} == {
+        ("hub", "account", 100),
+        ("anonymous", "address", 100),
+    }
+    assert drawn.code == 0
+    assert "100 of 100" in drawn.out
+    assert secret not in drawn.out + drawn.err
+
+
+async def test_without_limits_there_is_a_sentence(daemon: Any) -> None:
+    """Where no registry tells a limit, the command says so."""
+    assert "No registry has told a pull limit" in (await daemon.ask("status", "--limits")).out

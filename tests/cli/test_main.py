@@ -83,6 +83,8 @@ def test_escape_sequences_do_not_reach_the_terminal() -> None:
         pytest.param(["status"], 3, "there is no socket at", id="no socket"),
         pytest.param(["rotate", "x", "--reason", "y"], 3, "rotator run", id="rotate without a daemon"),
         pytest.param(["status", "--json"], 3, "there is no socket at", id="JSON without a daemon"),
+        pytest.param(["status", "--limits"], 3, "there is no socket at", id="limits without a daemon"),
+        pytest.param(["status", "mine", "--limits"], 2, "leave NAME", id="limits of one credential"),
         pytest.param(["config", "check", "/nonexistent.yaml"], 2, "cannot be read", id="no configuration"),
         pytest.param(["run", "--config", "/nonexistent.yaml"], 2, "cannot be read", id="run without configuration"),
         pytest.param(["status", "--nope"], 2, "--nope", id="unknown option"),

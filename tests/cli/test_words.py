@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rotator.admin.models import CredentialView, ExpiryView, RotationView, TargetView
-from rotator.cli.status_draw import draw_all, draw_one
-from rotator.cli.words import LOOKS, ended, life, needs, placed, span, upcoming
+from rotator.admin.models import CredentialView, ExpiryView, LimitView, RotationView, TargetView
+from rotator.cli.status_draw import draw_all, draw_limits, draw_one
+from rotator.cli.words import LOOKS, ended, forecast, left_of, life, needs, placed, span, upcoming
+from rotator.domain.headroom import Headroom, HeadroomState, LimitStatus, Sample
 from rotator.domain.rotation import State, Step
 from rotator.domain.status import Health
 
@@ -181,3 +182,39 @@ def test_nothing_configured_is_said() -> None:
     """Without credentials there is a sentence, not an empty table."""
     console = Console(file=io.StringIO(), width=80)
     assert str(draw_all([], NOW, console)) == "No credential is configured."
+
+
+def _limit(remaining: int | None, ends: timedelta | None = None, limit: int | None = 100) -> LimitView:
+    state = HeadroomState.UNLIMITED if remaining is None else HeadroomState.LIMITED
+    window = 21_600 if limit is not None else None
+    told = Headroom(state, limit if remaining is not None else None, remaining, window)
+    sample = Sample("docker.io", "hub", NOW - timedelta(minutes=2), told)
+    return LimitView.of(LimitStatus(sample, None if ends is None else NOW + ends))
+
+
+@pytest.mark.parametrize(
+    ("limit", "left", "end"),
+    [
+        pytest.param(_limit(76), "76 of 100 in 6h", "lasts", id="lasts"),
+        pytest.param(_limit(76, timedelta(hours=2)), "76 of 100 in 6h", "used up in 2h", id="ends"),
+        pytest.param(_limit(0, -timedelta(minutes=5)), "0 of 100 in 6h", "used up for 5m", id="used up"),
+        pytest.param(_limit(1, -timedelta(minutes=5)), "1 of 100 in 6h", "used up about now", id="should be over"),
+        pytest.param(_limit(5, limit=None), "5", "lasts", id="only what is left"),
+        pytest.param(_limit(None), "no limit", "-", id="no limit"),
+    ],
+)
+def test_a_limit_is_told_in_words(limit: LimitView, left: str, end: str) -> None:
+    """What is left, of how much, in which time, and when it will be used up."""
+    assert (left_of(limit), forecast(limit, NOW)) == (left, end)
+
+
+@pytest.mark.parametrize("width", [20, 80])
+def test_limits_fit_every_terminal(width: int) -> None:
+    """No line of the table is wider than the terminal, and nothing is lost; without limits there is a sentence."""
+    console = Console(file=io.StringIO(), width=width, markup=False, highlight=False, emoji=False)
+    with console.capture() as captured:
+        console.print(draw_limits([_limit(76, timedelta(hours=2))], NOW))
+    text = captured.get()
+    assert all(len(line) <= width for line in text.splitlines())
+    assert width < 80 or "docker.io  hub         76 of 100 in 6h  used up in 2h  2m ago" in text
+    assert "No registry has told" in str(draw_limits([], NOW))

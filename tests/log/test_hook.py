@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import pytest
 
 from rotator.domain import events
+from rotator.domain.headroom import Headroom, HeadroomState
 from rotator.domain.model import NEVER, UNKNOWN, Expiry
 from rotator.domain.verdict import Verdict
 from rotator.log import LogHook
@@ -59,6 +60,12 @@ CASES: list[tuple[events.Event, str, str]] = [
     (events.StoreFailed("journal", "store", "locked"), "error", "store_failed"),
     (events.TargetFailed("prod", "kubernetes", "permission_denied", "may not list"), "warning", "target_unlisted"),
     (events.AlarmMissed("late"), "warning", "alarm_missed"),
+    (events.HeadroomAsked("docker.io", "hub", Headroom(HeadroomState.UNLIMITED)), "debug", "headroom_told"),
+    (
+        events.HeadroomAsked("docker.io", "hub", Headroom(HeadroomState.UNKNOWN), "unavailable", "down"),
+        "info",
+        "headroom_not_told",
+    ),
     (events.SourceFailed("ghcr", "unavailable", "sealed"), "warning", "source_failed"),
     (events.Crashed("rotation of ghcr", KeyError("x")), "error", "defect_found"),
     (events.ConfigReloaded("", AT), "info", "config_reloaded"),

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from rotator.domain.headroom import Headroom, HeadroomState, LimitStatus, Sample
 from rotator.domain.model import Delivery, DeliveryState, Expiry, Record, Stage, Version
 from rotator.domain.status import CredentialStatus, Health, TargetStatus
 from rotator.metrics import Build, Facts, Metrics
@@ -58,6 +59,12 @@ def delivery(placement: str = "web/regcred", error: str = "") -> Delivery:
     return Delivery("prod", placement, "ghcr", 3, state, NOW, error)
 
 
+def limit(credential: str = "hub", exhausted_at: datetime | None = None, **changes: object) -> LimitStatus:
+    """Return a limit of which half is left, changed as told."""
+    told = {"state": HeadroomState.LIMITED, "limit": 100, "remaining": 50, "window_seconds": 21_600, **changes}
+    return LimitStatus(Sample("docker.io", credential, NOW, Headroom(**told)), exhausted_at)  # type: ignore[arg-type]
+
+
 class Scraped:
     """Metrics, the statuses they read, and what a scrape of them says."""
 
@@ -65,6 +72,7 @@ class Scraped:
     target = staticmethod(target)
     status = staticmethod(status)
     delivery = staticmethod(delivery)
+    limit = staticmethod(limit)
 
     def __init__(self, clock: ManualClock, max_series: int = 3000) -> None:
         self.statuses: list[CredentialStatus] = [status()]
@@ -73,6 +81,7 @@ class Scraped:
         self.token = Expiry()
         self.heartbeat: datetime | None = None
         self.redactions = 0
+        self.limits: list[LimitStatus] = []
         self.closed: frozenset[str] = frozenset()
         facts = Facts(
             statuses=lambda: self.statuses,
@@ -82,6 +91,7 @@ class Scraped:
             heartbeat=lambda: self.heartbeat,
             redactions=lambda: self.redactions,
             closed_hosts=lambda: self.closed,
+            limits=lambda: self.limits,
         )
         self.metrics = Metrics(facts, build=BUILD, kinds=["kubernetes", "docker_config"], max_series=max_series)
 

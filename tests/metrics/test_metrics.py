@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotator.domain import events
+from rotator.domain.headroom import Headroom, HeadroomState
 from rotator.domain.model import NEVER, UNKNOWN, Expiry
 from rotator.domain.verdict import Verdict
 from rotator.errors import RotatorError
@@ -53,6 +54,7 @@ def _everything_happens(metrics: Metrics) -> None:
         events.TargetFailed("prod", "kubernetes", "unavailable", ""),
         events.AlarmMissed("late"),
         events.SourceFailed("ghcr", "unavailable", ""),
+        events.HeadroomAsked("docker.io", "hub", Headroom(HeadroomState.UNKNOWN), "unavailable", ""),
         events.Crashed("here", KeyError("x")),
         events.ConfigReloaded("", NOW),
     ):
@@ -70,6 +72,7 @@ def test_every_family_of_the_catalogue_is_exported_and_no_other(scraped: Any) ->
 def test_every_series_has_the_labels_of_the_catalogue(scraped: Any) -> None:
     """After everything happened once, each family has series with exactly the labels it promises."""
     scraped.token, scraped.heartbeat = NEVER, NOW
+    scraped.limits = [scraped.limit(exhausted_at=NOW, reset_at=NOW)]
     _everything_happens(scraped.metrics)
 
     series = scraped.series()
@@ -95,6 +98,7 @@ def test_stock_families_are_there_and_created_ones_are_not(scraped: Any) -> None
 def test_promtool_finds_nothing_to_say(scraped: Any, program: Callable[[str], str]) -> None:
     """`promtool check metrics` accepts the page, names and all."""
     scraped.token, scraped.heartbeat = NEVER, NOW
+    scraped.limits = [scraped.limit(exhausted_at=NOW, reset_at=NOW)]
     _everything_happens(scraped.metrics)
     own = [line for line in scraped.text().splitlines(keepends=True) if "rotator_" in line]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from rotator.domain.headroom import HeadroomState
 from rotator.domain.model import NEVER, UNKNOWN, Record, Stage, Version
 from rotator.domain.rotation import Rotation, State, Step
 
@@ -271,3 +272,34 @@ def test_a_version_of_another_stage_changes_nothing(scraped: Any) -> None:
     scraped.statuses = [scraped.status(pending=pending)]
 
     assert {name: found for name, found in scraped.series().items() if name.startswith("rotator_credential")} == before
+
+
+LIMIT = "rotator_registry_ratelimit_"
+
+
+def _limits(scraped: Any, credential: str) -> dict[str, float]:
+    """Return what is said about one limit, by the end of the family's name."""
+    named = (("credential", credential), ("registry", "docker.io"))
+    series = scraped.series().items()
+    return {name.removeprefix(LIMIT): found[named] for name, found in series if name.startswith(LIMIT)}
+
+
+def test_a_limit_says_what_was_told_and_foretold(scraped: Any) -> None:
+    """Each number that the registry told is a gauge; a reset or an end that is not known has none."""
+    scraped.limits = [scraped.limit()]
+    at = NOW.timestamp()
+    told = {"limit": 100.0, "remaining": 50.0, "window_seconds": 21_600.0, "probe_timestamp_seconds": at}
+    assert _limits(scraped, "hub") == told
+
+    scraped.limits = [scraped.limit("anonymous", NOW + timedelta(hours=1), reset_at=NOW + timedelta(hours=2))]
+    foretold = {"reset_timestamp_seconds": at + 7200, "exhaustion_timestamp_seconds": at + 3600}
+    assert _limits(scraped, "anonymous") == {**told, **foretold}
+
+
+def test_no_limit_is_infinite_and_an_unknown_one_is_absent(scraped: Any) -> None:
+    """A paid plan has +Inf left, never 0; of a limit that nobody told there is no series."""
+    assert not [name for name in scraped.series() if name.startswith(LIMIT)]
+    nothing = {"limit": None, "remaining": None, "window_seconds": None}
+    scraped.limits = [scraped.limit(state=HeadroomState.UNLIMITED, **nothing)]
+    endless = dict.fromkeys(("limit", "remaining", "exhaustion_timestamp_seconds"), math.inf)
+    assert _limits(scraped, "hub") == {**endless, "probe_timestamp_seconds": NOW.timestamp()}
