@@ -7,6 +7,7 @@ Blocking SDKs run in the executor that the context hands over, and nowhere else.
 from __future__ import annotations
 
 PROVIDERS: dict[str, str] = {
+    "acr": "rotator.providers.acr:Acr",
     "custom": "rotator.providers.custom:Custom",
     "dockerhub": "rotator.providers.dockerhub:DockerHub",
     "ecr": "rotator.providers.ecr:Ecr",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import ssl
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from rotator.providers.shared import Shared
 from rotator.registry.client import RegistryClient, RegistrySettings
 from rotator.sandbox.aws import SandboxAws
 from rotator.sandbox.registry import SandboxRegistry
-from rotator.sandbox.server import SandboxServer
+from rotator.sandbox.server import Fault, SandboxServer
 from rotator.secret import Secret
 from rotator.sources.file import FileSource
 from rotator.sources.reading import SourceReading
@@ -110,10 +112,87 @@ class GitHub(SandboxServer):
         return web.json_response({"resources": {}, "rate": {}}, headers=headers)
 
 
+class Entra(SandboxServer):
+    """Entra's token endpoint for one application, an App Service's identity endpoint, and a registry's exchange.
+
+    Behaviour: learn.microsoft.com, "OAuth 2.0 client credentials flow" and "Use managed identities for App Service";
+    github.com/Azure/acr, docs/AAD-OAuth.md (all read 2026-11-23).
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        app = web.Application()
+        super().__init__(app)
+        self.forms: list[dict[str, str]] = []
+        self.exchanges: list[dict[str, str]] = []
+        self.audiences = {"https://containerregistry.azure.net/.default", "https://management.azure.com/.default"}
+        self.trusted = set(self.audiences)
+        self._clock = clock
+        app.router.add_post("/{tenant}/oauth2/v2.0/token", self._token)
+        app.router.add_get("/identity", self._identity)
+
+    def serve(self, registry: SandboxRegistry) -> None:
+        """Let the registry exchange our tokens of a trusted audience for refresh tokens that work there."""
+
+        async def exchange(request: web.Request) -> web.Response:
+            form = {key: str(value) for key, value in (await request.post()).items()}
+            self.exchanges.append(form)
+            if form["access_token"].removeprefix("entra for ") not in self.trusted:
+                return web.json_response({"errors": [{"code": "UNAUTHORIZED"}]}, status=401)
+            token = self._refresh_token()
+            registry.add_login("00000000-0000-0000-0000-000000000000", token)
+            return web.json_response({"refresh_token": token})
+
+        registry.faults.append(Fault(lambda request: request.path == "/oauth2/exchange", exchange))
+
+    def _refresh_token(self) -> str:
+        claims = {"exp": int(self._clock.now().timestamp()) + 10_800, "jti": len(self.exchanges)}
+        body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+        return f"e30.{body}.c2lnbmF0dXJl"
+
+    async def _token(self, request: web.Request) -> web.Response:
+        form = {key: str(value) for key, value in (await request.post()).items()}
+        self.forms.append(form)
+        if form["client_secret"] != CANARY:
+            text = f"AADSTS7000215: Invalid client secret provided: {form['client_secret']}"
+            return web.json_response({"error": "invalid_client", "error_description": text}, status=401)
+        if form["scope"] not in self.audiences:
+            return web.json_response({"error": "invalid_resource"}, status=400)
+        return web.json_response({"access_token": f"entra for {form['scope']}", "expires_in": 3599})
+
+    async def _identity(self, request: web.Request) -> web.Response:
+        if request.headers.get("X-IDENTITY-HEADER") != CANARY:
+            return web.json_response({"message": "no"}, status=400)
+        resource = request.query["resource"]
+        token = {"access_token": f"entra for {resource}/.default", "expires_on": "4102444800", "resource": resource}
+        return web.json_response({**token, "token_type": "Bearer"})
+
+
+@pytest.fixture
+async def entra(clock: Clock) -> AsyncIterator[Entra]:
+    """Return an Entra that knows one application, whose secret is the canary."""
+    async with Entra(clock) as server:
+        yield server
+
+
+@dataclass(frozen=True)
+class Vendors:
+    """The vendors whose APIs the contract needs."""
+
+    github: GitHub
+    entra: Entra
+
+
+@pytest.fixture
+def vendors(github: GitHub, entra: Entra) -> Vendors:
+    """Return every vendor."""
+    return Vendors(github, entra)
+
+
 @pytest.fixture(autouse=True)
 def _no_machine_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Hide whatever AWS credentials and settings this machine has: no test may need them."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
+    """Hide whatever credentials and settings of AWS and Azure this machine has: no test may need them."""
+    hidden = ("AWS_", "AZURE_", "IDENTITY_", "MSI_")
+    for name in [name for name in os.environ if name.startswith(hidden)]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))

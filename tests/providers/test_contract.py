@@ -20,6 +20,7 @@ from rotator.domain.verdict import Verdict
 from rotator.errors import NotFoundError, PermissionDeniedError, RotatorError, UnavailableError
 from rotator.ports import Clock, Provider
 from rotator.providers import PROVIDERS
+from rotator.providers.acr import Acr, AcrConfig
 from rotator.providers.context import ProviderContext
 from rotator.providers.custom import Custom, CustomConfig
 from rotator.providers.dockerhub import DockerHub, DockerHubConfig
@@ -63,7 +64,7 @@ class World:
     make_context: MakeContext
     access_key: dict[str, dict[str, str]]
     keep: Callable[[str, str], dict[str, str]]
-    github: Any
+    vendors: Any
     stack: AsyncExitStack
 
     async def registry(self, auth: Any) -> SandboxRegistry:
@@ -102,6 +103,23 @@ async def _ecr_public(world: World) -> Harness:
     return Harness(EcrPublic(config, world.make_context(registry.host)), registry, secret_file, aws.stop)
 
 
+async def _acr(world: World) -> Harness:
+    registry = await world.registry("bearer")
+    world.vendors.entra.serve(registry)
+    secret = world.keep("client-secret", CANARY)
+    config = AcrConfig.model_validate(
+        {
+            "registry": registry.host,
+            "tenant": "contoso.example",
+            "service_principal": {"client_id": "app-1", "client_secret": secret},
+            "authority_url": world.vendors.entra.url,
+            "insecure": True,
+        }
+    )
+    provider = Acr(config, world.make_context(registry.host))
+    return Harness(provider, registry, Path(secret["file"]), world.vendors.entra.stop)
+
+
 def _read_from(provider: Provider, registry: SandboxRegistry, reference: dict[str, str]) -> Harness:
     path = Path(reference["file"])
 
@@ -125,8 +143,10 @@ async def _from_source(world: World) -> tuple[SandboxRegistry, Any]:
 
 async def _ghcr(world: World) -> Harness:
     registry, token = await _from_source(world)
-    world.github.tokens[CANARY] = {}
-    config = GhcrConfig(registry=registry.host, username="mona", token=token, api_url=world.github.url, insecure=True)
+    world.vendors.github.tokens[CANARY] = {}
+    config = GhcrConfig(
+        registry=registry.host, username="mona", token=token, api_url=world.vendors.github.url, insecure=True
+    )
     return _read_from(Ghcr(config, world.make_context(registry.host)), registry, token)
 
 
@@ -143,6 +163,7 @@ async def _custom(world: World) -> Harness:
 
 
 HARNESSES: dict[str, Build] = {
+    "acr": _acr,
     "custom": _custom,
     "dockerhub": _dockerhub,
     "ecr": _ecr,
@@ -158,11 +179,11 @@ async def harness(
     make_context: MakeContext,
     access_key: dict[str, dict[str, str]],
     keep: Callable[[str, str], dict[str, str]],
-    github: Any,
+    vendors: Any,
 ) -> AsyncIterator[Harness]:
     """Return each registered provider in its world; a row without a harness fails here."""
     async with AsyncExitStack() as stack:
-        world = World(clock, make_context, access_key, keep, github, stack)
+        world = World(clock, make_context, access_key, keep, vendors, stack)
         yield await HARNESSES[request.param](world)
 
 
