@@ -12,6 +12,7 @@ PROVIDERS: dict[str, str] = {
     "dockerhub": "rotator.providers.dockerhub:DockerHub",
     "ecr": "rotator.providers.ecr:Ecr",
     "ecr_public": "rotator.providers.ecr_public:EcrPublic",
+    "gar": "rotator.providers.gar:Gar",
     "ghcr": "rotator.providers.ghcr:Ghcr",
 }
 """Name in the configuration to ``module:Class``. Loaded on use, so that an SDK nobody configured is never imported.

@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 import trustme
 from aiohttp import web
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rotator.domain.model import UNKNOWN, Expiry
 from rotator.errors import RotatorError
@@ -174,24 +176,88 @@ async def entra(clock: Clock) -> AsyncIterator[Entra]:
         yield server
 
 
+class Google(SandboxServer):
+    """Google's token endpoint for service account keys, and the API that mints for another service account.
+
+    Behaviour: developers.google.com, "Using OAuth 2.0 for server to server applications"; cloud.google.com, reference
+    of ``projects.serviceAccounts.generateAccessToken`` (both read 2026-11-23).
+    """
+
+    def __init__(self, key: str) -> None:
+        app = web.Application()
+        super().__init__(app)
+        self.key = key
+        self.expires_in = 3599
+        self.registry: SandboxRegistry | None = None
+        self.subjects: list[str] = []
+        self._minted = 0
+        app.router.add_post("/token", self._token)
+        app.router.add_post("/sts", self._exchange)
+        app.router.add_post("/v1/projects/-/serviceAccounts/{name}", self._impersonate)
+
+    @property
+    def document(self) -> dict[str, str]:
+        """The service account's key file, which sends whoever uses it here."""
+        account = {"type": "service_account", "project_id": "p", "client_email": "a@p.example", "client_id": "1"}
+        return {**account, "private_key_id": CANARY, "private_key": self.key, "token_uri": f"{self.url}/token"}
+
+    def _mint(self) -> str:
+        self._minted += 1
+        token = f"ya29.{CANARY}-{self._minted}"
+        if self.registry is not None:
+            self.registry.add_login("oauth2accesstoken", token)
+        return token
+
+    async def _token(self, request: web.Request) -> web.Response:
+        if "assertion" not in await request.post():
+            return web.json_response({"error": "invalid_grant", "error_description": CANARY}, status=400)
+        return web.json_response({"access_token": self._mint(), "expires_in": self.expires_in, "token_type": "Bearer"})
+
+    async def _exchange(self, request: web.Request) -> web.Response:
+        self.subjects.append(str((await request.post())["subject_token"]))
+        kind = {"issued_token_type": "urn:ietf:params:oauth:token-type:access_token", "token_type": "Bearer"}
+        return web.json_response({"access_token": self._mint(), "expires_in": self.expires_in, **kind})
+
+    async def _impersonate(self, request: web.Request) -> web.Response:
+        if not request.headers.get("Authorization", "").startswith(f"Bearer ya29.{CANARY}"):
+            return web.json_response({"error": {"code": 401}}, status=401)
+        return web.json_response({"accessToken": self._mint(), "expireTime": "2096-11-23T13:00:00Z"})
+
+
+@pytest.fixture(scope="session")
+def google_key() -> str:
+    """Return a private key, as Google writes it into a service account's key file."""
+    key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+    plain = serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain).decode()
+
+
+@pytest.fixture
+async def google(google_key: str) -> AsyncIterator[Google]:
+    """Return a Google that takes every signed assertion."""
+    async with Google(google_key) as server:
+        yield server
+
+
 @dataclass(frozen=True)
 class Vendors:
     """The vendors whose APIs the contract needs."""
 
     github: GitHub
     entra: Entra
+    google: Google
 
 
 @pytest.fixture
-def vendors(github: GitHub, entra: Entra) -> Vendors:
+def vendors(github: GitHub, entra: Entra, google: Google) -> Vendors:
     """Return every vendor."""
-    return Vendors(github, entra)
+    return Vendors(github, entra, google)
 
 
 @pytest.fixture(autouse=True)
 def _no_machine_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Hide whatever credentials and settings of AWS and Azure this machine has: no test may need them."""
-    hidden = ("AWS_", "AZURE_", "IDENTITY_", "MSI_")
+    """Hide whatever credentials and settings of AWS, Azure and Google this machine has: no test may need them."""
+    hidden = ("AWS_", "AZURE_", "IDENTITY_", "MSI_", "GOOGLE_", "CLOUDSDK_")
     for name in [name for name in os.environ if name.startswith(hidden)]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import os
 import traceback
@@ -26,6 +27,7 @@ from rotator.providers.custom import Custom, CustomConfig
 from rotator.providers.dockerhub import DockerHub, DockerHubConfig
 from rotator.providers.ecr import Ecr, EcrConfig
 from rotator.providers.ecr_public import EcrPublic, EcrPublicConfig
+from rotator.providers.gar import Gar, GarConfig
 from rotator.providers.ghcr import Ghcr, GhcrConfig
 from rotator.sandbox.aws import SandboxAws
 from rotator.sandbox.registry import SandboxRegistry
@@ -120,6 +122,15 @@ async def _acr(world: World) -> Harness:
     return Harness(provider, registry, Path(secret["file"]), world.vendors.entra.stop)
 
 
+async def _gar(world: World) -> Harness:
+    registry = await world.registry("bearer")
+    google = world.vendors.google
+    google.registry = registry
+    document = world.keep("google.json", json.dumps(google.document))
+    config = GarConfig.model_validate({"registry": registry.host, "credentials": document, "insecure": True})
+    return Harness(Gar(config, world.make_context(registry.host)), registry, Path(document["file"]), google.stop)
+
+
 def _read_from(provider: Provider, registry: SandboxRegistry, reference: dict[str, str]) -> Harness:
     path = Path(reference["file"])
 
@@ -168,6 +179,7 @@ HARNESSES: dict[str, Build] = {
     "dockerhub": _dockerhub,
     "ecr": _ecr,
     "ecr_public": _ecr_public,
+    "gar": _gar,
     "ghcr": _ghcr,
 }
 
