@@ -29,6 +29,7 @@ from rotator.providers.ecr import Ecr, EcrConfig
 from rotator.providers.ecr_public import EcrPublic, EcrPublicConfig
 from rotator.providers.gar import Gar, GarConfig
 from rotator.providers.ghcr import Ghcr, GhcrConfig
+from rotator.providers.quay import Quay, QuayConfig
 from rotator.sandbox.aws import SandboxAws
 from rotator.sandbox.registry import SandboxRegistry
 from rotator.secret import Secret
@@ -167,6 +168,14 @@ async def _dockerhub(world: World) -> Harness:
     return _read_from(DockerHub(config, world.make_context(registry.host)), registry, token)
 
 
+async def _quay(world: World) -> Harness:
+    registry = await world.registry("bearer")
+    registry.add_login("acme+pull", CANARY)
+    token = world.keep("token", CANARY)
+    config = QuayConfig.model_validate({"registry": registry.host, "username": "acme+pull", "token": token})
+    return _read_from(Quay(config, world.make_context(registry.host)), registry, token)
+
+
 async def _custom(world: World) -> Harness:
     registry, password = await _from_source(world)
     config = CustomConfig(registry=registry.host, username="mona", password=password)
@@ -181,6 +190,7 @@ HARNESSES: dict[str, Build] = {
     "ecr_public": _ecr_public,
     "gar": _gar,
     "ghcr": _ghcr,
+    "quay": _quay,
 }
 
 
