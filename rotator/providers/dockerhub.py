@@ -17,7 +17,8 @@ from rotator.domain.verdict import Finding, Verdict
 from rotator.errors import AuthenticationError, RateLimitedError, UnavailableError
 from rotator.providers.context import ProviderContext
 from rotator.providers.from_source import SourceLogin, Username
-from rotator.registry.classify import Answer, Place, classify
+from rotator.registry.answer import Answer, Place
+from rotator.registry.classify import classify
 from rotator.registry.ratelimit import read_headroom
 from rotator.registry.verify import auth_probe
 from rotator.secret import Secret

@@ -15,8 +15,8 @@ from urllib.parse import quote, urlencode
 from rotator.domain.model import Login
 from rotator.domain.reference import Reference, api_host
 from rotator.errors import PermanentError, ShapeError, TemporaryError, UnavailableError
+from rotator.registry.answer import Answer, Place, Words, needs_body, read_words
 from rotator.registry.challenge import Challenge, find, parse
-from rotator.registry.classify import Answer, Place, Words, needs_body, read_words
 from rotator.registry.ratelimit import limit_headers
 from rotator.registry.realm import Refusal, pin_realm
 from rotator.secret import Secret

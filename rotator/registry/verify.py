@@ -10,7 +10,8 @@ from rotator.domain.reference import Reference, parse, registry_host
 from rotator.domain.verdict import Finding, Verdict, Verification
 from rotator.errors import PermanentError, TemporaryError
 from rotator.ports import Provider
-from rotator.registry.classify import Answer, classify
+from rotator.registry.answer import Answer
+from rotator.registry.classify import classify
 from rotator.registry.client import Conversation, RegistryClient
 
 CONCURRENCY = 4

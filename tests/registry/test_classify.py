@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotator.domain.verdict import Verdict
+from rotator.registry.answer import MAX_EXCERPT_CHARS, Answer, Hint, Place, needs_body, read_words
 from rotator.registry.challenge import parse
-from rotator.registry.classify import MAX_EXCERPT_CHARS, Answer, Hint, Place, classify, needs_body, read_words
+from rotator.registry.classify import classify
 
 ACCEPTED, REJECTED, NO_ACCESS = Verdict.ACCEPTED, Verdict.REJECTED, Verdict.NO_ACCESS
 MISSING, CANNOT_TELL = Verdict.MISSING, Verdict.CANNOT_TELL

@@ -15,7 +15,7 @@ from rotator.domain.model import Login
 from rotator.domain.reference import Reference, parse
 from rotator.errors import PermanentError, ShapeError, UnavailableError
 from rotator.ports import Clock
-from rotator.registry.classify import Place
+from rotator.registry.answer import Place
 from rotator.registry.client import ACCEPT, RegistryClient, RegistrySettings
 from rotator.sandbox.registry import SandboxRegistry
 from rotator.sandbox.server import Fault, SandboxServer
