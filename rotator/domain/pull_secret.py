@@ -18,7 +18,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from rotator.domain.model import Login
-from rotator.domain.reference import DOCKER_HUB, DOCKER_HUB_ALIASES, DOCKER_HUB_KEY, is_repository_path, registry_host
+from rotator.domain.reference import (
+    DOCKER_HUB,
+    DOCKER_HUB_ALIASES,
+    DOCKER_HUB_KEY,
+    Reference,
+    is_repository_path,
+    registry_host,
+)
 from rotator.errors import ShapeError
 from rotator.secret import Secret
 
@@ -52,6 +59,21 @@ class Shadow:
 
     key: str
     by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a document has to say about one image.
+
+    Args:
+        key: The key in ``auths``; empty when a helper answers.
+        why: Why this one, or why it is of no use, in a few words.
+        login: What it holds; None where there is nothing to show to a registry. Secret.
+    """
+
+    key: str
+    why: str
+    login: Login | None = None
 
 
 def docker_key(registry: str) -> str:
@@ -178,17 +200,45 @@ def shadowed(
     Docker asks ``credHelpers[registry]``, else ``credsStore``; an empty helper for a registry switches the store off
     for it. Podman knows ``credHelpers`` only, by host. The kubelet knows neither: do not ask for pull secrets.
     """
+    keys = [key_of(entry.registry, convention) for entry in entries]
+    found = [(key, _helper(document, _identity(key).partition("/")[0], convention)) for key in keys]
+    return [Shadow(key, by) for key, by in found if by]
+
+
+def _helper(document: Mapping[str, Any], host: str, convention: Convention) -> str:
+    """Return which helper answers for ``host``, in the reader's words; empty when none does."""
     helpers = document.get("credHelpers")
     by_host = {_identity(key): (key, name) for key, name in helpers.items()} if isinstance(helpers, dict) else {}
     store = document.get("credsStore") if convention is Convention.DOCKER else None
-    shadows = []
-    for entry in entries:
-        key = key_of(entry.registry, convention)
-        helper_key, helper = by_host.get(_identity(key).partition("/")[0], (None, store))
-        if helper:
-            by = "credsStore" if helper_key is None else f'credHelpers["{helper_key}"]'
-            shadows.append(Shadow(key, by))
-    return shadows
+    key, helper = by_host.get(host, (None, store))
+    if not helper:
+        return ""
+    return "credsStore" if key is None else f'credHelpers["{key}"]'
+
+
+def match(document: Mapping[str, Any], reference: Reference) -> Match | None:
+    """Return what a client with ``document`` would show for ``reference``: the longest key that names it.
+
+    Keys with a path are podman's; docker and the kubelet read them otherwise, which the words say. Helpers are not
+    asked. Returns None when nothing is about the image.
+
+    Raises:
+        ShapeError: ``auths`` is not an object.
+    """
+    auths = _auths(document)
+    if by := _helper(document, reference.registry, Convention.DOCKER):
+        return Match("", f"{by} answers for {reference.registry}, and helpers are not asked here")
+    known: dict[str, str] = {}
+    for key in sorted(auths, key=lambda key: key != docker_key(reference.registry)):
+        known.setdefault(_identity(key), key)
+    parts = reference.path.split("/")
+    names = ["/".join((reference.registry, *parts[:count])) for count in range(len(parts), -1, -1)]
+    name = next((name for name in names if name in known), None)
+    if name is None:
+        return None
+    login = login_of(auths[known[name]])
+    why = "it names the registry" if name == reference.registry else "the longest key of the image; docker ignores it"
+    return Match(known[name], why if login else f"{why}, but it holds no password", login)
 
 
 def shadowed_by_environment(docker_auth_config: str, entries: Sequence[Entry]) -> list[Shadow]:

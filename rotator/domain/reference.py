@@ -22,7 +22,8 @@ DOCKER_HUB_ALIASES = frozenset({DOCKER_HUB, "index.docker.io", DOCKER_HUB_API, "
 MAX_PATH_CHARS = 255
 _MAX_PORT = 65535
 _OFFICIAL = "library/"
-_DIGEST_CHARS = {"sha256": 64, "sha384": 96, "sha512": 128}
+DIGEST_CHARS = {"sha256": 64, "sha384": 96, "sha512": 128}
+"""How many hex digits each algorithm has."""
 
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])"
@@ -234,6 +235,6 @@ def _check_digest(digest: str, text: str) -> None:
     match = _DIGEST.fullmatch(digest)
     if not match:
         raise ValueError(f"{text!r}: {digest!r} is not a digest; write sha256: and 64 lower-case hex digits")
-    wanted = _DIGEST_CHARS[match["algorithm"]]
+    wanted = DIGEST_CHARS[match["algorithm"]]
     if len(match["hex"]) != wanted:
         raise ValueError(f"{text!r}: {match['algorithm']} has {wanted} hex digits, this digest has {len(match['hex'])}")

@@ -228,12 +228,7 @@ class Rollout:
             known = self._ledger.held_at(outcome.target, outcome.placement).get(outcome.credential)
             if known is None and outcome.state is DeliveryState.FAILED:
                 continue
-            last = known or outcome
-            is_latest = (outcome.generation, outcome.attempts) >= (last.generation, last.attempts)
-            merged = outcome if is_latest else last
-            confirmed = max(last.confirmed_generation, outcome.confirmed_generation)
-            is_kept = merged.confirmed_generation == confirmed
-            yield merged if is_kept else replace(merged, confirmed_generation=confirmed)
+            yield outcome if known is None else merge(known, outcome)
 
     async def _place(self, target: DeliveryTarget, one: _Work, rendering: Rendering) -> list[tuple[Delivery, bool]]:
         """Write one placement and return its deliveries with whether anything had to change.
@@ -357,6 +352,22 @@ class _Wave:
     work: Iterator[_Work]
     rendering: Rendering
     done: list[Delivery] = field(default_factory=list)
+
+
+def merge(known: Delivery, outcome: Delivery) -> Delivery:
+    """Return what is to be remembered of a placement: the later try of the newer generation, and what was confirmed.
+
+    A generation that was confirmed by an earlier try is confirmed, whatever became of the intent of a later one; but
+    not where a later try failed: then nobody knows what is there, and it is tried again.
+    """
+    is_latest = (outcome.generation, outcome.attempts) >= (known.generation, known.attempts)
+    latest = outcome if is_latest else known
+    confirmed = max(known.confirmed_generation, outcome.confirmed_generation)
+    if latest.state is DeliveryState.INTENDED and confirmed == latest.generation:
+        return replace(latest, state=DeliveryState.CONFIRMED, at=outcome.at, confirmed_generation=confirmed)
+    if latest.state is DeliveryState.FAILED and confirmed == latest.generation:
+        return replace(latest, confirmed_generation=0)
+    return latest if latest.confirmed_generation == confirmed else replace(latest, confirmed_generation=confirmed)
 
 
 def _different(placement: str) -> RotatorError:

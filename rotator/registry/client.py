@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
 from rotator.domain.model import Login
@@ -66,7 +66,10 @@ class RegistryClient:
         self.settings = settings or RegistrySettings()
 
     def open(self, login: Login | None) -> Conversation:
-        """Return a conversation about ``login``, or without one; it remembers the challenge and bearer tokens."""
+        """Return a conversation for one verification of ``login``; it remembers the challenge and bearer tokens.
+
+        Without a login nothing is shown anywhere, and every answer says that it is anonymous.
+        """
         return Conversation(self, login)
 
     async def auth_probe(self, login: Login) -> Answer:
@@ -125,8 +128,7 @@ class Conversation:
 
     def __init__(self, client: RegistryClient, login: Login | None) -> None:
         self._client = client
-        self._login = {} if login is None else {"Authorization": _basic(login)}
-        self._scheme = "basic" if self._login else ""
+        self._basic = None if login is None else _basic(login)
         self._ping: Response | None = None
         self._ping_lock = asyncio.Lock()
         self._tokens: dict[str, Secret] = {}
@@ -146,7 +148,7 @@ class Conversation:
         bearer = find(parse(response.all(_CHALLENGE)), "bearer")
         if way is _OPEN and response.status == _UNAUTHORIZED and bearer is not None:
             return await self._probe_token(bearer)
-        return _answer(Place.BASE, self._scheme, response)
+        return self._answer(Place.BASE, "basic", response)
 
     async def peek_manifest(self, reference: Reference) -> Answer:
         """Return the answer to a HEAD of the manifest and to nothing else: no GET, which may count as a pull."""
@@ -161,10 +163,7 @@ class Conversation:
         way = await self._way()
         if isinstance(way, Answer):
             return way
-        head = await self._send("HEAD", reference, way)
-        if way is _OPEN and head.status == _UNAUTHORIZED:
-            way = self._choose(head.challenges)
-            head = await self._send("HEAD", reference, way)
+        head, way = await self._reach("HEAD", reference, way)
         if head.place is not Place.MANIFEST or not needs_body(head):
             return head
         try:
@@ -172,12 +171,25 @@ class Conversation:
         except TemporaryError:
             return head
 
+    async def get_manifest(self, reference: Reference) -> Answer:
+        """Return the answer to a GET of the manifest, with the manifest as its ``content``. A pull, for Docker Hub."""
+        way = await self._way()
+        return way if isinstance(way, Answer) else (await self._reach("GET", reference, way))[0]
+
+    async def _reach(self, method: str, reference: Reference, way: Challenge) -> tuple[Answer, Challenge]:
+        """Return the answer and how it was asked for, which an open registry may say for a manifest alone."""
+        answer = await self._send(method, reference, way)
+        if way is _OPEN and answer.status == _UNAUTHORIZED:
+            way = self._choose(answer.challenges)
+            answer = await self._send(method, reference, way)
+        return answer, way
+
     async def _way(self) -> Challenge | Answer:
         """Return how the registry wants to see the login; or its answer, where it does not say."""
         async with self._ping_lock:
             if self._ping is None:
                 self._ping = await self._client.ask("GET", "/v2/", {}, operation="ping")
-        ping = _answer(Place.BASE, "", self._ping)
+        ping = self._answer(Place.BASE, "", self._ping)
         if ping.status == _UNAUTHORIZED:
             return self._choose(ping.challenges)
         return _OPEN if ping.status == _OK and not ping.html else ping
@@ -194,8 +206,7 @@ class Conversation:
     async def _send(self, method: str, reference: Reference, way: Challenge) -> Answer:
         """Ask for a manifest with the login; a bearer token that was refused as invalid is replaced once."""
         if way.scheme != "bearer":
-            shown = self._login.get("Authorization") if way.scheme else None
-            return await self._ask(method, reference, way.scheme, shown)
+            return await self._ask(method, reference, way.scheme, self._basic if way.scheme else None)
         scope = f"repository:{reference.path}:pull"
         token = await self._token(way, scope)
         if isinstance(token, Answer):
@@ -213,7 +224,19 @@ class Conversation:
             headers["Authorization"] = authorization.reveal()
         path = f"/v2/{reference.path}/manifests/{reference.pull}"
         response = await self._client.ask(method, path, headers, operation="manifest")
-        return _answer(Place.MANIFEST, scheme, response)
+        answer = self._answer(Place.MANIFEST, scheme, response)
+        if response.status != _OK:
+            return answer
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
+        digest = response.headers.get("Docker-Content-Digest", "")
+        return replace(answer, digest=digest, media_type=kind, content=response.body)
+
+    def _answer(self, place: Place, scheme: str, response: Response) -> Answer:
+        return replace(_answer(place, scheme, response), anonymous=self._basic is None)
+
+    def _shown(self) -> dict[str, str]:
+        """Return the headers that show the login; none without one. Secret."""
+        return {} if self._basic is None else {"Authorization": self._basic.reveal()}
 
     async def _token(self, challenge: Challenge, scope: str) -> Secret | Answer:
         """Return the ``Authorization`` value for ``scope``, asked for once; or the token server's refusal."""
@@ -232,7 +255,7 @@ class Conversation:
 
     async def _exchange(self, challenge: Challenge, scope: str) -> Secret | Answer:
         response = await self._client.ask_token(challenge, scope, self._shown())
-        answer = _answer(Place.TOKEN, self._scheme, response)
+        answer = self._answer(Place.TOKEN, "basic", response)
         if answer.status != _OK or answer.html:
             return answer
         fields = response.json()
@@ -241,10 +264,6 @@ class Conversation:
         if not token or not token.isascii() or not token.isprintable():
             raise UnavailableError(f"{self._client.host}: its token server sent no usable token", cause="protocol")
         return Secret(f"Bearer {token}")
-
-    def _shown(self) -> dict[str, str]:
-        """Return the headers that show the login. Secret."""
-        return {name: value.reveal() for name, value in self._login.items()}
 
 
 _OK, _UNAUTHORIZED = 200, 401

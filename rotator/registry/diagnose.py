@@ -5,8 +5,8 @@ explains is "unclear", never a guess.
 
 Sources (read 2026-11-23), beside those of `rotator.registry.answer`: distribution, ``registry/auth/token`` (``error``
 of the second challenge) and ``registry/handlers/manifests.go`` (``accept header``); docker/hub-feedback issues 728,
-2040 and 2201; containerd issue 2052; podman issue 10858; goharbor/harbor issue 20764 (``NOT_FOUND``); argo-cd issue 26260
-(Google's "Unauthenticated request").
+2040 and 2201; containerd issue 2052; podman issue 10858; goharbor/harbor issue 20764 (``NOT_FOUND``); argo-cd issue
+26260 (Google's "Unauthenticated request").
 """
 
 from __future__ import annotations
@@ -237,10 +237,18 @@ TABLE: tuple[Row, ...] = (
         offers="basic",
         shown=_Shown.LOGIN,
     ),
+    Row(Ailment.AUTH_MISSING, "wants a login", status=(401,), offers="basic", shown=_Shown.NOTHING),
     Row(Ailment.NOT_A_REGISTRY, "a web page, as a portal or proxy sends", format=_Format.PAGE),
     Row(Ailment.AUTH_FAILED, "wrong login", status=(401,), place=_LOGIN_PLACES, shown=_Shown.LOGIN),
     Row(Ailment.AUTH_FAILED, "wrong login", status=(401,), place=_REGISTRY, scheme=_BASIC, shown=_Shown.LOGIN),
-    Row(Ailment.AUTH_MISSING, "wants a login, or hides what does not exist", status=(401, 403), shown=_Shown.NOTHING),
+    Row(Ailment.AUTH_MISSING, "wants a login, or hides what does not exist", status=(401,), shown=_Shown.NOTHING),
+    Row(
+        Ailment.AUTH_MISSING,
+        "wants a login, or hides what does not exist",
+        status=(403,),
+        code=_REFUSALS,
+        shown=_Shown.NOTHING,
+    ),
     Row(Ailment.UNCLEAR, "asks for a login without saying what is wrong with this one", status=(401,)),
     Row(Ailment.UNCLEAR, "refused without a registry's error code", status=(403,)),
     Row(Ailment.NOT_A_REGISTRY, "is not a registry's answer", status=(404,)),

@@ -22,6 +22,7 @@ COMMANDS = [
     ["status"],
     ["rotate"],
     ["demo"],
+    ["check"],
     ["config"],
     *(["config", c] for c in ("check", "schema", "show")),
 ]

@@ -14,8 +14,8 @@ import pytest
 
 from rotator.config.root import EngineConfig
 from rotator.domain.events import DeliveryFinished, TargetFailed
-from rotator.domain.model import DeliveryState
-from rotator.engine.rollout import Rollout
+from rotator.domain.model import Delivery, DeliveryState
+from rotator.engine.rollout import Rollout, merge
 from rotator.errors import (
     FencedError,
     NotFoundError,
@@ -469,6 +469,48 @@ async def test_a_slow_outcome_does_not_undo_a_newer_one(memory_world: Any, targe
 
     assert journal(world, "ecr")["new-fast"][:2] == ("confirmed", 2)
     assert prod.generations("ecr") == {"fast": 1, "slow": 1, "new-fast": 2, "new-slow": 2}
+
+
+INTENDED, CONFIRMED, FAILED = DeliveryState.INTENDED, DeliveryState.CONFIRMED, DeliveryState.FAILED
+
+
+@pytest.mark.parametrize(
+    ("known", "outcome", "expected"),
+    [
+        ((INTENDED, 2, 1, 1), (CONFIRMED, 2, 1, 2), (CONFIRMED, 2, 1, 2)),
+        ((INTENDED, 2, 1, 1), (FAILED, 2, 1, 1), (FAILED, 2, 1, 1)),
+        ((INTENDED, 3, 1, 1), (CONFIRMED, 2, 1, 2), (INTENDED, 3, 1, 2)),
+        ((INTENDED, 3, 1, 1), (FAILED, 2, 4, 1), (INTENDED, 3, 1, 1)),
+        ((CONFIRMED, 3, 1, 3), (CONFIRMED, 2, 1, 2), (CONFIRMED, 3, 1, 3)),
+        ((CONFIRMED, 3, 1, 3), (FAILED, 2, 4, 1), (CONFIRMED, 3, 1, 3)),
+        ((INTENDED, 2, 2, 1), (CONFIRMED, 2, 1, 2), (CONFIRMED, 2, 2, 2)),
+        ((INTENDED, 2, 2, 1), (FAILED, 2, 1, 1), (INTENDED, 2, 2, 1)),
+        ((CONFIRMED, 2, 1, 2), (FAILED, 2, 2, 1), (FAILED, 2, 2, 0)),
+        ((FAILED, 2, 2, 1), (CONFIRMED, 2, 1, 2), (FAILED, 2, 2, 0)),
+        ((FAILED, 2, 1, 0), (CONFIRMED, 2, 2, 2), (CONFIRMED, 2, 2, 2)),
+    ],
+    ids=[
+        "confirmed",
+        "failed",
+        "a newer one is meant",
+        "a newer one is meant, the older failed",
+        "a newer one is there",
+        "a newer one is there, the older failed",
+        "meant again, but there already",
+        "meant again, the first try failed",
+        "there, but a later try failed",
+        "a later try failed, the earlier one is told late",
+        "there at last",
+    ],
+)
+def test_merge(world: Any, known: tuple[Any, ...], outcome: tuple[Any, ...], expected: tuple[Any, ...]) -> None:
+    """I7: what is remembered is the latest try; what a failed one left behind counts as not confirmed."""
+
+    def delivery(state: DeliveryState, generation: int, attempts: int, confirmed: int) -> Delivery:
+        one = Delivery("prod", "web", "ecr", generation, state, world.clock.now(), attempts=attempts)
+        return replace(one, confirmed_generation=confirmed)
+
+    assert merge(delivery(*known), delivery(*outcome)) == delivery(*expected)
 
 
 async def test_a_reconciliation_during_a_rotation_never_lowers(

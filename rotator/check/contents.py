@@ -1,0 +1,102 @@
+"""Reads manifests: platforms, layers, sizes. Pure, and total: whatever is no manifest has no contents.
+
+Shapes: OCI image specification 1.1, "Image Manifest" and "Image Index", and the Docker image manifest version 2, schema
+2 (read 2026-11-23).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rotator.domain.reference import DIGEST_CHARS
+
+MAX_PLATFORMS = 64
+PREFERRED = "linux/amd64"
+"""The platform whose layers are counted, where an index has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One image of an index.
+
+    Args:
+        platform: ``os/architecture[/variant]``.
+        digest: Of its manifest.
+    """
+
+    platform: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """What is downloaded for one image.
+
+    Args:
+        count: How many layers, >= 0.
+        size_bytes: Of the layers as they are transferred, and of the configuration.
+    """
+
+    count: int
+    size_bytes: int
+
+
+def digest_of(content: bytes) -> str:
+    """Return the digest of a manifest."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def children(content: bytes) -> list[Child]:
+    """Return the images of an index, without attestations; empty when ``content`` is no index."""
+    found = [child for entry in _list(_object(content), "manifests") if (child := _child(entry))]
+    return found[:MAX_PLATFORMS]
+
+
+def layers(content: bytes) -> Layers | None:
+    """Return what an image's manifest lists; None when ``content`` is no such manifest."""
+    manifest = _object(content)
+    if not isinstance(manifest.get("layers"), list) or not isinstance(manifest.get("config"), dict):
+        return None
+    found = list(_list(manifest, "layers"))
+    return Layers(len(found), sum(_size(one) for one in [*found, manifest["config"]]))
+
+
+def preferred(found: list[Child]) -> Child | None:
+    """Return the image of an index to look into; None of an empty one."""
+    return next((child for child in found if child.platform == PREFERRED), found[0] if found else None)
+
+
+def _child(entry: Mapping[str, Any]) -> Child | None:
+    platform, digest = entry.get("platform"), entry.get("digest")
+    if not isinstance(platform, dict) or not isinstance(digest, str) or not _is_digest(digest):
+        return None
+    names = [platform.get(name) for name in ("os", "architecture", "variant")]
+    words = [name for name in names if isinstance(name, str) and name]
+    return None if not words or "unknown" in words else Child("/".join(words)[:64], digest)
+
+
+def _is_digest(text: str) -> bool:
+    algorithm, _, digits = text.partition(":")
+    return len(digits) == DIGEST_CHARS.get(algorithm) and set(digits) <= set("0123456789abcdef")
+
+
+def _size(descriptor: Mapping[str, Any]) -> int:
+    size = descriptor.get("size")
+    return size if isinstance(size, int) and size > 0 else 0
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
+    entries = value.get(name)
+    yield from (entry for entry in (entries if isinstance(entries, list) else []) if isinstance(entry, dict))

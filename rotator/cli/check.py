@@ -1,0 +1,55 @@
+"""``rotator check``: says whether images pull, and why not. Needs no daemon and no configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rotator.cli.options import AsJson
+
+EXAMPLES = (
+    "Examples:\n\nrotator check ghcr.io/acme/app:1.4.2\n\n"
+    "rotator check acme/app:1 --docker-config ~/.docker/config.json\n\n"
+    "rotator check registry.local:5000/app:1 --insecure registry.local:5000\n\n"
+    "rotator check acme/app:1 --json | jq -r '.[] | select(.pulls | not) | .advice'"
+)
+
+Images = Annotated[list[str], typer.Argument(help="Images, as docker pull takes them.", metavar="IMAGE...")]
+DockerConfig = Annotated[
+    Path | None,
+    typer.Option(help="docker's config.json or podman's auth.json with the logins to try (default: none)."),
+]
+Insecure = Annotated[list[str], typer.Option(help="Registry, host[:port], that speaks plain HTTP. May be repeated.")]
+RealmHost = Annotated[
+    list[str],
+    typer.Option(help="Token server, host[:port], that may be shown a login besides the registry. May be repeated."),
+]
+SpendPulls = Annotated[
+    bool, typer.Option("--spend-pulls", help="Read sizes at Docker Hub too, where that counts as up to two pulls.")
+]
+
+
+def check(
+    images: Images,
+    *,
+    docker_config: DockerConfig = None,
+    insecure: Insecure = [],  # noqa: B006 (Typer reads it once, nobody writes to it)
+    realm_host: RealmHost = [],  # noqa: B006 (as above)
+    spend_pulls: SpendPulls = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether images pull, with which login, what they are, and if not, why not and what to do.
+
+    Exit codes: 0 all pull, 1 one was not shown to pull, 2 wrong usage.
+    """
+    import asyncio
+
+    from rotator.cli import check_show as shown
+
+    references = shown.read_references(images)
+    options = shown.read_options(docker_config, insecure, realm_host, spends_pulls=spend_pulls)
+    reports = asyncio.run(shown.check_all(references, options))
+    (shown.print_json if as_json else shown.print_reports)(reports)
+    raise typer.Exit(shown.exit_code_of(reports))
