@@ -50,7 +50,7 @@ from rotator.transport import Transport
 
 STOP_GRACE_SECONDS = 5.0
 GC_THRESHOLDS = (20_000, 20, 20)
-"""A large rotation makes and keeps many small values; looking for cycles among them at the default pace costs 7 %."""
+"""A large rotation makes and keeps many small values; looking for cycles among them at the default pace costs several per cent."""
 
 STALLED_AFTER = timedelta(minutes=3)
 DEFAULT_POLL = timedelta(seconds=30)

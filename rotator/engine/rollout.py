@@ -17,7 +17,7 @@ from rotator.engine.together import together
 from rotator.errors import FencedError, RotatorError, StoreError, UnavailableError, VerificationError
 from rotator.ports import Changes, Clock
 
-BATCH = 500
+BATCH = 1000
 """Outcomes written to the store in one transaction; a crash repeats at most this many idempotent writes."""
 
 
@@ -175,8 +175,8 @@ class Rollout:
         for one in work:
             for name, version in one.focus.items():
                 last = self._last(target, one.placement, name)
-                if last.generation > version.generation:
-                    continue  # a newer one is on its way there already
+                if last.generation > version.generation or last.confirmed_generation >= version.generation:
+                    continue  # a newer one is on its way there already, or a neighbour's write brought this one
                 is_again = last.generation == version.generation
                 yield Delivery(
                     target.name,
@@ -312,11 +312,12 @@ class Rollout:
         return replace(intent, state=DeliveryState.FAILED, at=self._clock.now(), error=error.code, message=str(error))
 
     def _tell(self, target: DeliveryTarget, outcomes: list[tuple[Delivery, bool]], seconds: float) -> None:
+        kind = target.port.kind
         for delivery, changed in outcomes:
             self._emit(
                 DeliveryFinished(
-                    target.name,
-                    target.port.kind,
+                    delivery.target,
+                    kind,
                     delivery.placement,
                     delivery.credential,
                     delivery.generation,

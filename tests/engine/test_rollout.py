@@ -15,7 +15,7 @@ import pytest
 from rotator.config.root import EngineConfig
 from rotator.domain.events import DeliveryFinished, TargetFailed
 from rotator.domain.model import Delivery, DeliveryState
-from rotator.engine.rollout import Rollout, merge
+from rotator.engine.rollout import Rollout, _Work, merge
 from rotator.errors import (
     FencedError,
     NotFoundError,
@@ -618,6 +618,19 @@ async def test_no_interleaving_lowers_or_lies(memory_world: Any, target: Callabl
     assert dawdle.fenced == []
     for spot, name in product(("shared", "other"), ("ecr", "ghcr")):
         assert dawdle.generations(spot, name) == sorted(dawdle.generations(spot, name))
+
+
+async def test_what_was_confirmed_meanwhile_is_not_meant_again(world: Any, target: Callable[..., Any]) -> None:
+    """I7: a delivery that a neighbour's write confirmed after the work was planned does not fall back to intended."""
+    prod = target("prod", "web")
+    world.add("ecr", prod)
+    await world.rotate("ecr")
+    one = target_of(world, "ecr")
+    planned = [_Work("web", {"ecr": world.ledger.current("ecr")})]
+
+    await world.rollout._journal_intents(one, planned)
+
+    assert journal(world, "ecr")["web"] == ("confirmed", 1, 1)
 
 
 async def test_removed_credentials_do_not_disturb_a_look(world: Any, target: Callable[..., Any]) -> None:

@@ -60,6 +60,7 @@ class KubernetesApi:
         self._transport = transport
         self._clock = clock
         self._connection: Connection | None = None
+        self._sent: dict[str, dict[str, str]] = {}
         self._looked_at = 0.0
 
     def close(self) -> None:
@@ -153,7 +154,9 @@ class KubernetesApi:
         query = f"watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}"
         connection = await self._access.connect()
         url = f"{connection.server}/api/v1/namespaces?{query}&resourceVersion={quote(version, safe='')}{chosen}"
-        async with self._transport.stream(connection.peer, url, headers=_headers(connection), idle=idle) as (
+        async with self._transport.stream(
+            connection.peer, url, headers={"Accept": _JSON, **connection.headers}, idle=idle
+        ) as (
             response,
             lines,
         ):
@@ -184,7 +187,7 @@ class KubernetesApi:
     ) -> Response:
         for _ in range(_LOGINS):
             connection = await self._connected()
-            url, headers = connection.server + path, _headers(connection, content_type)
+            url, headers = connection.server + path, self._headers(connection, content_type)
             response = await self._transport.send(connection.peer, Request(method, url, headers, body, ask.verb))
             if response.status != 401:  # noqa: PLR2004
                 break
@@ -197,12 +200,15 @@ class KubernetesApi:
         now = self._clock.monotonic()
         if self._connection is None or now >= self._looked_at + _LOOK_EVERY_SECONDS:
             self._connection, self._looked_at = await self._access.connect(), now
+            self._sent.clear()
         return self._connection
 
-
-def _headers(connection: Connection, content_type: str = "") -> dict[str, str]:
-    sent = {"Content-Type": content_type} if content_type else {}
-    return {"Accept": _JSON, **sent, **connection.headers}
+    def _headers(self, connection: Connection, content_type: str) -> dict[str, str]:
+        sent = self._sent.get(content_type)
+        if sent is None:
+            kind = {"Content-Type": content_type} if content_type else {}
+            sent = self._sent[content_type] = {"Accept": _JSON, **kind, **connection.headers}
+        return sent
 
 
 def _path(ask: Ask) -> str:
