@@ -14,7 +14,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from rotator import __version__
@@ -50,7 +50,7 @@ from rotator.transport import Transport
 
 STOP_GRACE_SECONDS = 5.0
 GC_THRESHOLDS = (20_000, 20, 20)
-"""A large rotation makes and keeps many small values; looking for cycles among them at the default pace costs several per cent."""
+"""A large rotation makes and keeps many small values; looking for cycles among them at the default pace is waste."""
 
 STALLED_AFTER = timedelta(minutes=3)
 DEFAULT_POLL = timedelta(seconds=30)
@@ -82,7 +82,6 @@ class Application:
         self.metrics = parts.metrics
         self._parts = parts
         self._stopping = asyncio.Event()
-        self._running_since: datetime | None = None
 
     @staticmethod
     @asynccontextmanager
@@ -113,7 +112,6 @@ class Application:
         """
         parts = self._parts
         await recover(parts.credentials, parts.ledger, parts.dispatcher, self.clock)
-        self._running_since = self.clock.now()
         tasks = [
             asyncio.create_task(parts.scheduler.run(), name="scheduler"),
             asyncio.create_task(parts.watch.run(parts.dispatcher, parts.scheduler.wake), name="watch"),
@@ -203,10 +201,10 @@ class Application:
 
     def liveness(self) -> str:
         """Return why the daemon should be restarted; empty when it turns."""
-        turned_at = self._parts.scheduler.turned_at or self._running_since
-        if turned_at is None or self.clock.now() - turned_at < STALLED_AFTER + self.config.engine.reconcile_interval:
+        idle, allowed = self._parts.scheduler.idle_seconds(), STALLED_AFTER + self.config.engine.reconcile_interval
+        if idle < allowed.total_seconds():
             return ""
-        return f"the scheduler has not turned since {turned_at:%H:%M:%SZ}"
+        return f"the scheduler has not turned for {idle:.0f} s"
 
     def readiness(self) -> str:
         """Return why the daemon is not ready; empty when it is: state loaded, first look at everything done."""

@@ -49,11 +49,16 @@ class Scheduler:
         self._armed: datetime | None = None
         self._is_ringing = False
         self.turned_at: datetime | None = None
+        self._turned_ticks = clock.monotonic()
         self._alarms = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
         self._alarms.add_listener(self._missed, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
         dispatcher.on_finished = self._finished
+
+    def idle_seconds(self) -> float:
+        """Return how long ago everything was looked at, by the clock that nobody sets; since the start, before that."""
+        return self._clock.monotonic() - self._turned_ticks
 
     def wake(self) -> None:
         """Have everything looked at now."""
@@ -76,7 +81,7 @@ class Scheduler:
         while True:
             self._woken.clear()
             await self._dispatcher.turn()
-            self.turned_at = self._clock.now()
+            self.turned_at, self._turned_ticks = self._clock.now(), self._clock.monotonic()
             self._armed = None
             self._arm(self._dispatcher.next_wake_at())
             try:
