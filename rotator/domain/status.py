@@ -99,17 +99,21 @@ def health_of(
 ) -> tuple[Health, str]:
     """Return the one word for a credential and the sentence that explains it."""
     if current is None:
-        failed = f" after {record.failures} failed attempts" if record.failures else ""
+        failed = f" after {_attempts(record.failures, 'failed ')}" if record.failures else ""
         return Health.MISSING, f"no version is in use yet{failed}"
     if current.expiry.is_past(now):
         return Health.EXPIRED, f"expired at {current.expiry.at:%Y-%m-%d %H:%M:%SZ}"
     if current.rejected_at is not None:
         return Health.REJECTED, f"the registry refuses it since {current.rejected_at:%Y-%m-%d %H:%M:%SZ}"
     if record.failures:
-        return Health.FAILING, f"{record.failures} attempts in a row failed; generation {current.generation} serves"
+        return Health.FAILING, f"the last {_attempts(record.failures)} failed; generation {current.generation} serves"
     behind = [one for one in targets if one.required and not one.in_sync]
     if behind:
         missing = sum(one.placements - one.confirmed for one in behind)
         names = ", ".join(one.target for one in behind)
         return Health.PARTIAL, f"{missing or 'unknown'} placements of {names} have not confirmed it"
     return Health.OK, "in use, and confirmed by every required placement"
+
+
+def _attempts(count: int, which: str = "") -> str:
+    return f"{count} {which}attempt{'' if count == 1 else 's'}"

@@ -167,6 +167,8 @@ async def test_a_changed_file_is_noticed(daemon: Any) -> None:
     path = daemon.directory / "rotator.yaml"
     path.write_text(path.read_text().replace("  mine:", "  yours:"))
     await daemon.until("config_reloaded")
+    await daemon.until("daemon_started")
+    assert "yours" in (await daemon.ask("status")).out
 
 
 async def test_a_file_that_cannot_be_served_falls_back(daemon: Any) -> None:

@@ -50,7 +50,7 @@ OPTIONAL = replace(LATE, target="edge", required=False)
             replace(RECORD, failures=2),
             (LATE,),
             Health.FAILING,
-            "2 attempts in a row failed; generation 3 serves",
+            "the last 2 attempts failed; generation 3 serves",
         ),
         (CURRENT, RECORD, (LATE, OPTIONAL), Health.PARTIAL, "1 placements of prod have not confirmed it"),
         (CURRENT, RECORD, (UNLISTED,), Health.PARTIAL, "unknown placements of prod have not confirmed it"),

@@ -51,7 +51,7 @@ async def test_nothing_is_confirmed_before_anything_is_in_use(world: Any, target
     world.add("ecr", prod)
     assert await world.rotate("ecr") == "failed"
     now = status(world)
-    assert (now.health, now.message) == (Health.MISSING, "no version is in use yet after 1 failed attempts")
+    assert (now.health, now.message) == (Health.MISSING, "no version is in use yet after 1 failed attempt")
     assert (now.targets[0].confirmed, now.targets[0].placements, now.targets[0].confirmed_at) == (0, 1, None)
     assert now.pending is not None
 

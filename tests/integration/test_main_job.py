@@ -157,7 +157,7 @@ async def test_main_job(  # noqa: PLR0913, PLR0915, PLR0917 (one story, and the 
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
     assert 'rotator_credential_expiry_timestamp_seconds{credential="hub"} 1.925089445e+09' in metrics
     assert 'rotator_target_in_sync{credential="ecr",kind="kubernetes",target="prod"} 1.0' in metrics
-    assert (await daemon.scrape("/readyz"), await daemon.scrape("/healthz")) != ("", "")
+    assert [await daemon.scrape(path) for path in ("/readyz", "/healthz")] == ["ok\n", "ok\n"]
 
     # A person replaces the token: known to the registry, put into Vault, and the old one dies.
     token_registry.tokens.users["acme-bot"] = "canary-second-hub-token"
