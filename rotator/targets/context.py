@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from rotator.ports import Clock
+from rotator.ports import Clock, Source
 from rotator.transport import Transport
 
 
@@ -17,8 +17,11 @@ class TargetContext:
         transport: The outbound HTTP client; owned and closed by whoever made it.
         clock: Time.
         random: Draws from [0, 1), for jitter.
+        sources: Where the secrets are read that a target itself needs, by name: ``file``, ``env``, and ``vault`` when
+            it is configured.
     """
 
     transport: Transport
     clock: Clock
     random: Callable[[], float]
+    sources: Mapping[str, Source] = field(default_factory=dict)
