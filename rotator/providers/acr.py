@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from rotator.config.credential import CredentialConfig
 from rotator.config.ref import SecretRef
+from rotator.config.url import base_url, proxy_url
 from rotator.domain.model import Expiry, Issued, Login, Strategy
 from rotator.domain.reference import api_host
 from rotator.domain.verdict import Finding
@@ -18,7 +19,6 @@ from rotator.providers.context import ProviderContext
 from rotator.providers.entra import Principal, ask_entra, ask_sdk
 from rotator.providers.expiry import jwt_expiry
 from rotator.providers.sdk import require_package
-from rotator.providers.url import base_url, proxy_url
 from rotator.registry.verify import auth_probe
 from rotator.secret import Secret
 from rotator.transport import Peer, Request, check_status

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from rotator.config.credential import CredentialConfig
 from rotator.config.ref import SecretRef
-from rotator.providers.url import base_url, proxy_url
+from rotator.config.url import base_url, proxy_url
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
 EXTERNAL_ID = r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$"

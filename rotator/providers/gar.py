@@ -8,12 +8,12 @@ from pydantic import AfterValidator, Field, model_validator
 
 from rotator.config.credential import CredentialConfig
 from rotator.config.ref import SecretRef
+from rotator.config.url import base_url, proxy_url
 from rotator.domain.model import UNKNOWN, Expiry, Issued, Login, Strategy
 from rotator.domain.verdict import Finding
 from rotator.providers.context import ProviderContext
 from rotator.providers.from_source import SourceLogin
 from rotator.providers.sdk import call_sdk, require_package
-from rotator.providers.url import base_url, proxy_url
 from rotator.registry.verify import auth_probe
 from rotator.secret import Secret
 from rotator.transport import Peer

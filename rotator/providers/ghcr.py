@@ -9,6 +9,7 @@ from pydantic import AfterValidator, model_validator
 
 from rotator.config.credential import CredentialConfig
 from rotator.config.ref import SecretRef
+from rotator.config.url import base_url, proxy_url
 from rotator.domain.model import NEVER, UNKNOWN, Expiry, Issued, Login, Strategy
 from rotator.domain.reference import registry_host
 from rotator.domain.verdict import Finding
@@ -16,7 +17,6 @@ from rotator.errors import RotatorError
 from rotator.providers.context import ProviderContext
 from rotator.providers.expiry import earliest, parse_instant
 from rotator.providers.from_source import SourceLogin, Username
-from rotator.providers.url import base_url, proxy_url
 from rotator.registry.verify import auth_probe
 from rotator.secret import Secret
 from rotator.transport import Peer, Request, Response

@@ -1,4 +1,4 @@
-"""Checks of addresses in providers' options. Pure."""
+"""Checks of addresses in the options of providers and targets. Pure."""
 
 from __future__ import annotations
 

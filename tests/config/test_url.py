@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rotator.providers.url import base_url, proxy_url
+from rotator.config.url import base_url, proxy_url
 
 
 @pytest.mark.parametrize(
