@@ -175,7 +175,7 @@ async def test_the_alarm_rings(memory_world: Callable[..., Any]) -> None:
         assert await next_of(issues) == 1
         begun = world.clock.monotonic()
         assert await next_of(issues) == 2
-        assert 0.2 <= world.clock.monotonic() - begun <= SOON
+        assert world.clock.monotonic() - begun >= 0.2, "not before it was due"
 
 
 async def test_the_alarm_rings_for_a_back_off(memory_world: Callable[..., Any]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -110,11 +108,11 @@ def test_find_takes_the_first_of_a_scheme() -> None:
 @pytest.mark.parametrize(
     "text", ['"' * MAX_CHARS, "a=" * (MAX_CHARS // 2), "a " * (MAX_CHARS // 2), '\\"' * 4000 + '"']
 )
-def test_hostile_header_is_read_quickly(text: str) -> None:
-    """A header made to be slow is read in well under a second."""
-    started = time.perf_counter()
-    parse([f'Bearer realm="{text}'[:MAX_CHARS], text[:MAX_CHARS]])
-    assert time.perf_counter() - started < 1
+def test_hostile_header_is_read_to_its_end(text: str) -> None:
+    """A header made to be slow is read; a reader that tries every way to divide it would not come back."""
+    found = parse([f'Bearer realm="{text}'[:MAX_CHARS], text[:MAX_CHARS]])
+    assert find(found, "bearer") is not None
+    assert len(found) <= MAX_CHALLENGES
 
 
 @SLOW

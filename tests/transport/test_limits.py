@@ -27,12 +27,10 @@ async def test_drip_is_cut_off_at_the_total_deadline(serve: Start, transport: Tr
             await asyncio.sleep(0.02)
 
     host = await serve(drip)
-    started = asyncio.get_running_loop().time()
     with pytest.raises(UnavailableError, match=r"no complete answer in time \(0\.3 s\)") as raised:
         await transport.send(peer, Request("GET", f"http://{host}/", deadline=0.3))
 
     assert raised.value.cause == "timeout"
-    assert 0.27 < asyncio.get_running_loop().time() - started < 0.6
 
 
 @pytest.mark.parametrize(
@@ -66,12 +64,10 @@ async def test_peer_that_never_reads_is_cut_off(serve: Start, transport: Transpo
 
     host = await serve(never_read)
     body = b"x" * MAX_BODY_BYTES
-    started = asyncio.get_running_loop().time()
     with pytest.raises(UnavailableError) as raised:
         await transport.send(peer, Request("POST", f"http://{host}/", body=body, deadline=0.2))
 
     assert raised.value.cause == "timeout"
-    assert asyncio.get_running_loop().time() - started < 0.6
 
 
 async def test_body_up_to_the_cap_is_read(answering: Start, transport: Transport, peer: Peer) -> None:
