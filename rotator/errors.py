@@ -136,6 +136,12 @@ class ConflictError(TemporaryError):
     code = "conflict"
 
 
+class AwaitingOperatorError(TemporaryError):
+    """A person must do the last step; what they need was handed over, and nothing is done until they say so."""
+
+    code = "awaiting_operator"
+
+
 class FencedError(ConflictError):
     """A placement already holds a newer generation than the one offered; it was left alone.
 

@@ -9,13 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
-    from datetime import datetime
+from rotator.domain.model import Stage
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from rotator.domain.declares import Declares
     from rotator.domain.events import Event
     from rotator.domain.headroom import Headroom, Sample
+    from rotator.domain.inspection import Inspection
     from rotator.domain.model import Delivery, Entry, Expiry, Held, Issued, Login, Record, Strategy, Version
+    from rotator.domain.retirement import Retirement
     from rotator.domain.rotation import Rotation
     from rotator.domain.verdict import Finding, Verification
     from rotator.secret import Secret
@@ -79,6 +84,62 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Something at a vendor that carries a label of ours.
+
+    Args:
+        handle: The vendor's own name for it.
+        rotation: Id of the rotation that made it.
+    """
+
+    handle: str
+    rotation: str
+
+
+async def _keep_nothing(_: Issued) -> None:
+    """Do nothing: for callers without a journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a provider is told about the version that it is to issue.
+
+    Args:
+        credential: The credential's name.
+        rotation: Id of the rotation; letters, digits, dots and hyphens.
+        installation: Tells this daemon's state from that of any other; letters and digits.
+        live: Versions that are pending, in use, or still in their grace; newest first. What their handles name must
+            go on working, but for the slot of a previous one.
+        is_live: Whether a login is that of a version in ``live``, compared by keyed fingerprint.
+        keep: Journals and seals a login durably. A provider that chooses the secret itself awaits this before the
+            vendor is told, so that no crash loses a secret that is already in force. May be repeated.
+    """
+
+    credential: str = ""
+    rotation: str = ""
+    installation: str = ""
+    live: Sequence[Version] = ()
+    is_live: Callable[[Login], bool] = field(default=lambda _: False)
+    keep: Callable[[Issued], Awaitable[None]] = field(default=_keep_nothing)
+
+    @property
+    def label(self) -> str:
+        """The name of what this order makes at the vendor: ``rotator:<installation>:<credential>:<rotation>``."""
+        return f"rotator:{self.installation}:{self.credential}:{self.rotation}"
+
+    def rotation_of(self, label: str) -> str | None:
+        """Return which rotation of this credential made what is called ``label``; None when it is not ours."""
+        prefix = f"rotator:{self.installation}:{self.credential}:"
+        rotation = label.removeprefix(prefix)
+        return rotation if label.startswith(prefix) and rotation and ":" not in rotation else None
+
+    @property
+    def current(self) -> Version | None:
+        """The version in use; None when there is none."""
+        return next((one for one in self.live if one.stage is Stage.CURRENT), None)
+
+
 class Provider(Protocol):
     """Knows one vendor, for one configured credential."""
 
@@ -92,8 +153,12 @@ class Provider(Protocol):
         """A stable text: credentials with equal identities can share one issued value. Not secret."""
         ...
 
-    async def issue(self) -> Issued:
+    async def issue(self, order: Order) -> Issued:
         """Return a fresh login. For ``read`` strategies: read it from the source again.
+
+        What exists at the vendor may be changed only as the strategy says: ``ephemeral`` and ``read`` change nothing,
+        ``create_retire`` adds, ``two_slot`` overwrites a slot that no version of ``order.live`` but the previous one
+        holds, ``overwrite`` calls ``order.keep`` with the new login before the old one dies.
 
         Raises:
             NotFoundError, PermissionDeniedError, AuthenticationError, UnavailableError, RateLimitedError: as for a
@@ -105,12 +170,57 @@ class Provider(Protocol):
         """Return the source's revision of the login, cheaply; None when there is no source or it cannot tell."""
         ...
 
-    async def inspect(self, login: Login) -> Expiry:
-        """Ask the vendor when ``login`` expires. Unknown when the vendor does not tell; never raises for that."""
+    async def inspect(self, login: Login) -> Inspection:
+        """Ask the vendor what it knows of ``login``. What it does not tell is unknown; never raises for that."""
         ...
 
     async def probe(self, login: Login) -> Finding:
         """Ask the vendor whether ``login`` is accepted at all, at no cost to its quota. Never raises for a refusal."""
+        ...
+
+
+@runtime_checkable
+class Retires(Protocol):
+    """A `Provider` that can end a version at its vendor. Of the others each dies by itself, or a person ends it."""
+
+    @property
+    def bearer_life(self) -> timedelta:
+        """The longest life of a token that the registry hands out for a login, and that outlives the login's end."""
+        ...
+
+    async def retire(self, handle: str, login: Login | None) -> Retirement:
+        """End one version. Safe to repeat: what is gone already counts as ended.
+
+        Args:
+            handle: The vendor's own name for it, as `Issued.handle`.
+            login: The login itself; None when it is not kept (an orphan that an interrupted issue left).
+
+        Raises:
+            PermissionDeniedError, AuthenticationError, UnavailableError, RateLimitedError: It may still work.
+        """
+        ...
+
+
+@runtime_checkable
+class ListsMade(Protocol):
+    """A `Provider` whose vendor keeps a list of what was made, so that an interrupted issue leaves no orphan."""
+
+    async def made(self, order: Order) -> Sequence[Made]:
+        """Return what is at the vendor under the labels of ``order.credential`` (`Order.rotation_of` reads them).
+
+        Raises:
+            RotatorError: The vendor could not be asked.
+        """
+        ...
+
+
+@runtime_checkable
+class SettlesSlowly(Protocol):
+    """A `Provider` whose vendor needs time until a new login works everywhere."""
+
+    @property
+    def settles_within(self) -> timedelta:
+        """A refusal this soon after the issue says nothing: it is asked again until then. > 0."""
         ...
 
 
@@ -155,6 +265,11 @@ class Target(Protocol):
         """The table's word for it (``kubernetes``)."""
         ...
 
+    @property
+    def declares(self) -> Declares:
+        """What the engine may expect of it."""
+        ...
+
     async def placements(self) -> Sequence[str]:
         """Return every spot that must hold the credentials now, each named in this target's own words.
 
@@ -171,7 +286,8 @@ class Target(Protocol):
 
         Raises:
             ConflictError: Somebody else owns or keeps changing it. PermissionDeniedError, NotFoundError (the
-            placement is gone), UnavailableError, RateLimitedError, UnsupportedError (it cannot hold this: names why).
+            placement is gone), UnavailableError, RateLimitedError, UnsupportedError (it cannot hold this: names why),
+            AwaitingOperatorError (a person must do the last step; what they need was handed over).
         """
         ...
 

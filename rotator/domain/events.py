@@ -164,6 +164,23 @@ class SourceFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class OrphansSwept:
+    """What interrupted rotations had left at a vendor was looked for.
+
+    Args:
+        credential: The credential's name.
+        ended: How many were ended.
+        error: ``code`` of the error; empty when there was none.
+        message: Why it could not be done; empty when it could.
+    """
+
+    credential: str
+    ended: int
+    error: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HeadroomAsked:
     """A registry was asked what is left of its pull limit.
 
@@ -216,6 +233,7 @@ Event = (
     | AlarmMissed
     | SourceFailed
     | HeadroomAsked
+    | OrphansSwept
     | Crashed
     | ConfigReloaded
 )

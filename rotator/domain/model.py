@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from rotator.domain.declares import Proof
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -83,6 +85,10 @@ class Issued:
         issued_at: When the vendor issued it, aware UTC.
         expiry: When it stops working, as far as the vendor tells.
         revision: The source's own version of it (a KV v2 version number, a file's digest); None without a source.
+        handle: The vendor's own name for it, by which it can be ended: a token's id, a slot, a robot. Not secret; empty
+            when there is none.
+        scopes: As `rotator.domain.inspection.Inspection`.
+        principal: As `rotator.domain.inspection.Inspection`.
         notes: Facts about it that are not secret, for status and lint (``{"scopes": "read:packages"}``).
     """
 
@@ -90,6 +96,9 @@ class Issued:
     issued_at: datetime
     expiry: Expiry = UNKNOWN
     revision: str | None = None
+    handle: str = ""
+    scopes: frozenset[str] | None = None
+    principal: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -108,6 +117,13 @@ class Version:
         revision: The source's version it was read from, if any.
         verified_at: When the registry last accepted it; None when it never did.
         rejected_at: When the registry last refused it; None when it did not since it was last verified.
+        handle: The vendor's own name for it; empty when there is none.
+        scopes: What it may do, in the vendor's own words; None when nobody knows.
+        principal: Whom the vendor takes it for; empty when nobody knows.
+        superseded_at: When a newer version took its place; None while it is pending or in use.
+        ended_at: When the vendor confirmed that it was ended (revoked, deleted, overwritten); None when it was not.
+        dead_at: When the registry was last seen to refuse it after that; None while nobody has seen it.
+        restores: The generation whose secret it carries again; 0 for a secret of its own.
     """
 
     credential: str
@@ -120,6 +136,13 @@ class Version:
     revision: str | None = None
     verified_at: datetime | None = None
     rejected_at: datetime | None = None
+    handle: str = ""
+    scopes: frozenset[str] | None = None
+    principal: str = ""
+    superseded_at: datetime | None = None
+    ended_at: datetime | None = None
+    dead_at: datetime | None = None
+    restores: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +155,7 @@ class Entry:
         login: The login. Secret.
         generation: Generation of the version.
         fingerprint: Keyed fingerprint of the secret; safe to write beside it.
+        expiry: When the version stops working, for places that keep that beside it.
     """
 
     credential: str
@@ -139,6 +163,7 @@ class Entry:
     login: Login
     generation: int
     fingerprint: str = ""
+    expiry: Expiry = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +171,15 @@ class Held:
     """What a placement was read to hold.
 
     Args:
-        logins: Credential name to the login found under its key; a name is absent when nothing was found.
+        logins: Credential name to the login found under its key; a name is absent when nothing was found. Where the
+            place cannot show the secret: the login that was written, for each name of which ``proof`` was seen.
         changed: Whether a write was needed; False when the placement already held it all.
+        proof: How this is known.
     """
 
     logins: Mapping[str, Login]
     changed: bool = True
+    proof: Proof = Proof.VALUE
 
 
 class DeliveryState(StrEnum):
@@ -163,6 +191,8 @@ class DeliveryState(StrEnum):
     """Written, read back and found equal."""
     FAILED = "failed"
     """Refused, or read back and found different. Tried again."""
+    AWAITING = "awaiting"
+    """Handed over to a person, who has not said yet that it is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +210,8 @@ class Delivery:
         message: Why it failed, for people; no secret.
         attempts: Tries of this generation at this placement so far.
         confirmed_generation: The newest generation that was confirmed there; 0 for none.
+        proof: How ``confirmed_generation`` is known.
+        written_at: When a write last changed the placement; None when none did.
     """
 
     target: str
@@ -192,6 +224,8 @@ class Delivery:
     message: str = ""
     attempts: int = 1
     confirmed_generation: int = 0
+    proof: Proof = Proof.VALUE
+    written_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

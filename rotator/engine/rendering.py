@@ -40,4 +40,4 @@ class Rendering:
     async def _entry(self, version: Version) -> Entry:
         registry = self._target.credentials[version.credential]
         login = await self._ledger.login(version)
-        return Entry(version.credential, registry, login, version.generation, version.fingerprint)
+        return Entry(version.credential, registry, login, version.generation, version.fingerprint, version.expiry)

@@ -14,7 +14,14 @@ from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.ledger import Ledger
 from rotator.engine.rendering import Rendering
 from rotator.engine.together import together
-from rotator.errors import FencedError, RotatorError, StoreError, UnavailableError, VerificationError
+from rotator.errors import (
+    AwaitingOperatorError,
+    FencedError,
+    RotatorError,
+    StoreError,
+    UnavailableError,
+    VerificationError,
+)
 from rotator.ports import Changes, Clock
 
 BATCH = 1000
@@ -148,7 +155,7 @@ class Rollout:
         return behind
 
     def _pause_is_over(self, last: Delivery) -> bool:
-        if last.state is not DeliveryState.FAILED:
+        if last.state not in _UNDONE:
             return True
         return not left_of_pause(last.at, delivery_pause(last.attempts, self._longest_pause), self._clock.now())
 
@@ -187,6 +194,8 @@ class Rollout:
                     now,
                     attempts=last.attempts + 1 if is_again else 1,
                     confirmed_generation=last.confirmed_generation,
+                    proof=last.proof,
+                    written_at=last.written_at,
                 )
 
     def _last(self, target: DeliveryTarget, placement: str, credential: str) -> Delivery:
@@ -226,7 +235,7 @@ class Rollout:
         """
         for outcome in outcomes:
             known = self._ledger.held_at(outcome.target, outcome.placement).get(outcome.credential)
-            if known is None and outcome.state is DeliveryState.FAILED:
+            if known is None and outcome.state in _UNDONE:
                 continue
             yield outcome if known is None else merge(known, outcome)
 
@@ -306,10 +315,14 @@ class Rollout:
             self._clock.now(),
             attempts=attempts,
             confirmed_generation=entry.generation,
+            proof=held.proof,
+            written_at=self._clock.now() if held.changed else last.written_at,
         )
 
     def _failed(self, intent: Delivery, error: RotatorError) -> Delivery:
-        return replace(intent, state=DeliveryState.FAILED, at=self._clock.now(), error=error.code, message=str(error))
+        is_awaited = isinstance(error, AwaitingOperatorError)
+        state = DeliveryState.AWAITING if is_awaited else DeliveryState.FAILED
+        return replace(intent, state=state, at=self._clock.now(), error=error.code, message=str(error))
 
     def _tell(self, target: DeliveryTarget, outcomes: list[tuple[Delivery, bool]], seconds: float) -> None:
         kind = target.port.kind
@@ -366,9 +379,12 @@ def merge(known: Delivery, outcome: Delivery) -> Delivery:
     confirmed = max(known.confirmed_generation, outcome.confirmed_generation)
     if latest.state is DeliveryState.INTENDED and confirmed == latest.generation:
         return replace(latest, state=DeliveryState.CONFIRMED, at=outcome.at, confirmed_generation=confirmed)
-    if latest.state is DeliveryState.FAILED and confirmed == latest.generation:
+    if latest.state in _UNDONE and confirmed == latest.generation:
         return replace(latest, confirmed_generation=0)
     return latest if latest.confirmed_generation == confirmed else replace(latest, confirmed_generation=confirmed)
+
+
+_UNDONE = frozenset({DeliveryState.FAILED, DeliveryState.AWAITING})
 
 
 def _different(placement: str) -> RotatorError:

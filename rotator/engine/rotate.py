@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 from rotator.domain.events import Event, RotationFinished, StepFinished, VersionPromoted
 from rotator.domain.model import Issued, Login, Record, Stage, Strategy, Version
@@ -20,10 +21,16 @@ from rotator.domain.verdict import Judgement, Verdict, Verification, judge
 from rotator.engine.credential import Credential
 from rotator.engine.guard import Guard
 from rotator.engine.ledger import Ledger
+from rotator.engine.order import Orders
 from rotator.engine.rollout import Rollout
 from rotator.errors import RotatorError, ShapeError, StoreError, TemporaryError, UnavailableError, VerificationError
-from rotator.ports import Changes, Clock, Verifier
+from rotator.ports import Changes, Clock, SettlesSlowly, Verifier
 from rotator.secret import Fingerprinter
+
+SETTLE_SECONDS = 10.0
+"""Pause between two looks at a login that its vendor is still spreading."""
+
+UNSETTLED = frozenset({Verdict.REJECTED, Verdict.NO_ACCESS})
 
 Moved = tuple[Rotation, str]
 """A rotation in its next step or at its end, and what the step came to, in a sentence."""
@@ -56,6 +63,7 @@ class Rotator:
         self._rollout = rollout
         self._guard = guard
         self._world = world
+        self._orders = Orders(ledger, world.fingerprint, world.emit)
         self._steps: dict[Step, Callable[[Credential, Rotation], Awaitable[Moved]]] = {
             Step.ISSUE: self._issue,
             Step.VERIFY: self._verify,
@@ -119,24 +127,41 @@ class Rotator:
 
     async def _issue(self, credential: Credential, rotation: Rotation) -> Moved:
         """Obtain a login; it is refused, found unchanged, or pending and sealed when this returns."""
-        issued = await credential.provider.issue()
+        order = self._orders.order(credential, rotation, partial(self._seal, credential, rotation))
+        await self._orders.sweep(credential, order)
+        issued = await credential.provider.issue(order)
         self._refuse_unusable(credential, issued)
         fingerprint = self._world.fingerprint(issued.login.secret)
         if self._is_in_use(credential, issued.login, fingerprint):
             return await self._keep(credential, rotation, issued)
-        version = self._pend(credential, issued, fingerprint)
+        moved = advance(rotation)
+        version = await self._pend(credential, moved, issued)
+        return self._of(moved, version), f"generation {version.generation} issued, {self._life(version)}"
+
+    async def _seal(self, credential: Credential, rotation: Rotation, issued: Issued) -> None:
+        """Keep what a provider is about to put in force: after a crash it is verified, and used or given up."""
+        self._refuse_unusable(credential, issued)
+        await self._pend(credential, rotation, issued)
+
+    async def _pend(self, credential: Credential, rotation: Rotation, issued: Issued) -> Version:
+        """Journal ``issued`` as the pending version of ``rotation``, sealed; an older pending one is given up."""
+        version = self._pending_of(credential, issued)
         older = self._ledger.pending(credential.name)
+        given_up = [self._given_up(older)] if older and older.generation != version.generation else []
         changes = Changes(
             records=[self._looked(credential, generation=version.generation)],
-            versions=[
-                *([self._given_up(older)] if older and older.generation != version.generation else []),
-                version,
-            ],
+            versions=[*given_up, version],
             secrets={(version.credential, version.generation): issued.login.secret},
-            rotations=[moved := replace(advance(rotation), generation=version.generation)],
+            rotations=[self._of(rotation, version)],
         )
         await self._ledger.commit(changes)
-        return moved, f"generation {version.generation} issued, {describe_expiry(version, self._world.clock)}"
+        return version
+
+    def _of(self, rotation: Rotation, version: Version) -> Rotation:
+        return replace(rotation, generation=version.generation)
+
+    def _life(self, version: Version) -> str:
+        return describe_expiry(version, self._world.clock)
 
     def _is_in_use(self, credential: Credential, login: Login, fingerprint: str) -> bool:
         """Return whether ``login`` is the one in use, everywhere.
@@ -156,8 +181,9 @@ class Rotator:
                 hint="Look at the issuer's clock and ours, or put a fresh token at the source; nothing was changed",
             )
 
-    def _pend(self, credential: Credential, issued: Issued, fingerprint: str) -> Version:
+    def _pending_of(self, credential: Credential, issued: Issued) -> Version:
         """Return ``issued`` as a pending version, under the generation it was seen with before, else a new one."""
+        fingerprint = self._world.fingerprint(issued.login.secret)
         generation = max(self._ledger.record(credential.name).generation, self.fence(credential.name))
         seen = [self._ledger.pending(credential.name), self._ledger.version(credential.name, Stage.ABANDONED)]
         again = any(one and one.generation == generation and one.fingerprint == fingerprint for one in seen)
@@ -170,6 +196,9 @@ class Rotator:
             issued.issued_at,
             issued.expiry,
             issued.revision,
+            handle=issued.handle,
+            scopes=issued.scopes,
+            principal=issued.principal,
         )
 
     async def _keep(self, credential: Credential, rotation: Rotation, issued: Issued) -> Moved:
@@ -213,7 +242,7 @@ class Rotator:
     async def _verify(self, credential: Credential, rotation: Rotation) -> Moved:
         """Show the pending version to the registry; only what pulls goes on."""
         version = self._pending(credential)
-        verification = await self._verification(credential, await self._ledger.login(version))
+        verification = await self._settled_verification(credential, version)
         judgement, message = judge(verification, None)
         if judgement is Judgement.ABANDON and verification.auth.verdict is Verdict.ACCEPTED:
             judgement, message = judge(verification, await self._verification_of_current(credential))
@@ -231,6 +260,18 @@ class Rotator:
         verified = replace(version, verified_at=self._world.clock.now())
         await self._ledger.commit(Changes(versions=[verified], rotations=[moved]))
         return moved, message
+
+    async def _settled_verification(self, credential: Credential, version: Version) -> Verification:
+        """Verify ``version``; where its vendor needs time for a new login, a refusal counts only after that time."""
+        login, provider = await self._ledger.login(version), credential.provider
+        if isinstance(provider, SettlesSlowly):
+            while self._world.clock.now() < version.issued_at + provider.settles_within:
+                self._guard.check(credential.config.registry)
+                found = await self._world.verifier.verify(provider, login, credential.config.images)
+                if found.verdict not in UNSETTLED:
+                    break
+                await self._world.clock.sleep(SETTLE_SECONDS)
+        return await self._verification(credential, login)
 
     async def _verification(self, credential: Credential, login: Login) -> Verification:
         host = credential.config.registry
@@ -274,8 +315,8 @@ class Rotator:
         record = replace(self._looked(credential), failures=0, next_attempt_at=None)
         if state is State.SUCCEEDED:
             record = replace(record, last_success_at=now)
-        live = [one for one in self._ledger.live_versions(credential.name) if one.stage in _ONCE_PROMOTED]
-        versions = [replace(one, stage=_ONCE_PROMOTED[one.stage]) for one in live]
+        live = self._ledger.live_versions(credential.name)
+        versions = [_once_promoted(one, version, now) for one in live if one.stage in _ONCE_PROMOTED]
         await self._ledger.commit(Changes(records=[record], versions=versions, rotations=[ended]))
         self._world.emit(VersionPromoted(credential.name, version.generation, version.issued_at, version.expiry))
         return ended, str(report)
@@ -350,6 +391,16 @@ def describe_expiry(version: Version, clock: Clock) -> str:
         return "never expires"
     left = version.expiry.left(clock.now())
     return "expiry unknown" if left is None else f"expires in {timedelta(seconds=int(left.total_seconds()))}"
+
+
+def _once_promoted(one: Version, promoted: Version, now: datetime) -> Version:
+    """Return what becomes of ``one``; what has the same handle at the vendor was overwritten, and is at its end."""
+    if one.generation == promoted.generation:
+        return replace(one, stage=Stage.CURRENT)
+    superseded = replace(one, superseded_at=one.superseded_at or now)
+    if promoted.handle and one.handle == promoted.handle:
+        return replace(superseded, stage=Stage.RETIRED, ended_at=now)
+    return replace(superseded, stage=_ONCE_PROMOTED[one.stage])
 
 
 _ONCE_PROMOTED = {

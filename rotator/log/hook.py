@@ -15,6 +15,7 @@ from rotator.domain.events import (
     DeliveryFinished,
     Event,
     HeadroomAsked,
+    OrphansSwept,
     RotationFinished,
     RotationStarted,
     SourceFailed,
@@ -74,12 +75,19 @@ class LogHook:
                 self._source_failed(event)
             case HeadroomAsked():
                 self._headroom_asked(event)
+            case OrphansSwept():
+                self._orphans_swept(event)
             case Crashed():
                 self._log.error("defect_found", where=event.where, exc_info=event.error)
             case ConfigReloaded():
                 self._config_reloaded(event)
             case _:
                 assert_never(event)
+
+    def _orphans_swept(self, event: OrphansSwept) -> None:
+        level = "warning" if event.error else "info"
+        told = {"error": event.error, "message": event.message} if event.error else {}
+        getattr(self._log, level)("orphans_swept", credential=event.credential, ended=event.ended, **told)
 
     def _rotation_started(self, event: RotationStarted) -> None:
         self._log.info(

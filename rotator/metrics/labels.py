@@ -13,6 +13,7 @@ OTHER = "other"
 TRIGGERS = (*REASONS, OTHER)
 STEPS = (*(step.value for step in Step), OTHER)
 ERRORS = (
+    "awaiting_operator",
     "config",
     "conflict",
     "fenced",

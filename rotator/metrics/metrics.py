@@ -22,6 +22,7 @@ from rotator.domain.events import (
     DeliveryFinished,
     Event,
     HeadroomAsked,
+    OrphansSwept,
     RotationFinished,
     RotationStarted,
     SourceFailed,
@@ -102,7 +103,15 @@ class Metrics:
                 self._headroom_asked(event)
             case ConfigReloaded():
                 self._config_reloaded(event)
-            case RotationStarted() | VersionProbed() | VersionPromoted() | TargetFailed() | SourceFailed() | Crashed():
+            case (
+                RotationStarted()
+                | VersionProbed()
+                | VersionPromoted()
+                | TargetFailed()
+                | SourceFailed()
+                | Crashed()
+                | OrphansSwept()
+            ):
                 return  # how things stand afterwards is in the statuses
             case _:
                 assert_never(event)

@@ -11,10 +11,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from rotator.config.credential import CredentialConfig
 from rotator.config.ref import SecretRef
 from rotator.config.url import base_url, proxy_url
-from rotator.domain.model import Expiry, Issued, Login, Strategy
+from rotator.domain.inspection import Inspection
+from rotator.domain.model import Issued, Login, Strategy
 from rotator.domain.reference import api_host
 from rotator.domain.verdict import Finding
 from rotator.errors import AuthenticationError, UnavailableError, UnsupportedError
+from rotator.ports import Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.entra import Principal, ask_entra, ask_sdk
 from rotator.providers.expiry import jwt_expiry
@@ -115,7 +117,7 @@ class Acr:
         way = (config.authority_url, config.ca_file or "-", config.proxy or "-", str(config.insecure))
         return "|".join(("acr", config.registry, config.tenant or "-", who, *config.audiences, *way))
 
-    async def issue(self) -> Issued:
+    async def issue(self, order: Order) -> Issued:  # noqa: ARG002 (nothing is left behind at the vendor)
         """Return a refresh token as a password, at most a minute old. Needs the role ``AcrPull`` or its like to pull.
 
         Raises:
@@ -129,9 +131,9 @@ class Acr:
         """Return None: there is no source."""
         return None
 
-    async def inspect(self, login: Login) -> Expiry:
+    async def inspect(self, login: Login) -> Inspection:
         """Return the ``exp`` of the refresh token. Asks nobody."""
-        return jwt_expiry(login.secret.reveal())
+        return Inspection(jwt_expiry(login.secret.reveal()))
 
     async def probe(self, login: Login) -> Finding:
         """Ask the registry's token server for a token without a scope."""

@@ -6,8 +6,10 @@ from typing import Literal
 
 from rotator.config.credential import CredentialConfig
 from rotator.config.ref import SecretRef
-from rotator.domain.model import Expiry, Issued, Login, Strategy
+from rotator.domain.inspection import Inspection
+from rotator.domain.model import Issued, Login, Strategy
 from rotator.domain.verdict import Finding
+from rotator.ports import Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.expiry import earliest, jwt_expiry
 from rotator.providers.from_source import SourceLogin, Username
@@ -42,23 +44,23 @@ class Custom:
         """Registry and places of the login."""
         return f"{self._config.registry}|{self._source}"
 
-    async def issue(self) -> Issued:
+    async def issue(self, order: Order) -> Issued:  # noqa: ARG002 (nothing is left behind at the vendor)
         """Return the login as the source holds it; the expiry is the source's or the JWT's, whichever comes first.
 
         Raises:
             RotatorError: As `rotator.ports.Source.read`; ConflictError: it kept changing.
         """
         reading = await self._source.read()
-        expiry = earliest(reading.expiry, await self.inspect(reading.login))
+        expiry = earliest(reading.expiry, (await self.inspect(reading.login)).expiry)
         return Issued(reading.login, self._context.clock.now(), expiry, revision=reading.revision)
 
     async def revision(self) -> str | None:
         """Return the source's revision; None when it cannot tell cheaply."""
         return await self._source.revision()
 
-    async def inspect(self, login: Login) -> Expiry:
+    async def inspect(self, login: Login) -> Inspection:
         """Return the ``exp`` of a JWT; unknown for any other password. Asks nobody."""
-        return jwt_expiry(login.secret.reveal())
+        return Inspection(jwt_expiry(login.secret.reveal()))
 
     async def probe(self, login: Login) -> Finding:
         """Ask whatever the registry's challenge names: its token server, or ``/v2/`` itself."""

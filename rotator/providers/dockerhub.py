@@ -11,10 +11,12 @@ from pydantic import AfterValidator
 from rotator.config.credential import CredentialConfig
 from rotator.config.ref import SecretRef
 from rotator.domain.headroom import Counted, Headroom, HeadroomState
-from rotator.domain.model import UNKNOWN, Expiry, Issued, Login, Strategy
+from rotator.domain.inspection import NOTHING_KNOWN, Inspection
+from rotator.domain.model import Issued, Login, Strategy
 from rotator.domain.reference import parse, registry_host
 from rotator.domain.verdict import Finding, Verdict
 from rotator.errors import AuthenticationError, RateLimitedError, UnavailableError
+from rotator.ports import Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.from_source import SourceLogin, Username
 from rotator.registry.answer import Answer, Place
@@ -68,7 +70,7 @@ class DockerHub:
         """Registry and places of the login."""
         return f"{self._config.registry}|{self._source}"
 
-    async def issue(self) -> Issued:
+    async def issue(self, order: Order) -> Issued:  # noqa: ARG002 (nothing is left behind at the vendor)
         """Return the token as the source holds it. The note ``kind`` says what sort of secret it is.
 
         Raises:
@@ -87,9 +89,9 @@ class DockerHub:
         """Return the source's revision; None when it cannot tell cheaply."""
         return await self._source.revision()
 
-    async def inspect(self, login: Login) -> Expiry:  # noqa: ARG002 (the port's signature)
+    async def inspect(self, login: Login) -> Inspection:  # noqa: ARG002 (the port's signature)
         """Return unknown: Docker does not tell the token itself."""
-        return UNKNOWN
+        return NOTHING_KNOWN
 
     async def probe(self, login: Login) -> Finding:
         """Ask the token server for a token without a scope; that counts against no pull limit."""

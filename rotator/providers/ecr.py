@@ -6,8 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rotator.domain.model import UNKNOWN, Expiry, Issued, Login, Strategy
+from rotator.domain.inspection import NOTHING_KNOWN, Inspection
+from rotator.domain.model import Issued, Login, Strategy
 from rotator.domain.verdict import Finding
+from rotator.ports import Order
 from rotator.providers.aws import Ask, ask_for, issue_password
 from rotator.providers.aws_options import AwsOptions
 from rotator.providers.context import ProviderContext
@@ -57,7 +59,7 @@ class Ecr:
         """Principal, region and address; not the account."""
         return self._ask.identity
 
-    async def issue(self) -> Issued:
+    async def issue(self, order: Order) -> Issued:  # noqa: ARG002 (nothing is left behind at the vendor)
         """Return a password, at most a minute old. Needs ``ecr:GetAuthorizationToken`` on ``*``.
 
         Raises:
@@ -70,9 +72,9 @@ class Ecr:
         """Return None: there is no source."""
         return None
 
-    async def inspect(self, login: Login) -> Expiry:  # noqa: ARG002 (the port's signature)
+    async def inspect(self, login: Login) -> Inspection:  # noqa: ARG002 (the port's signature)
         """Return unknown: AWS tells the expiry when it issues, and never again."""
-        return UNKNOWN
+        return NOTHING_KNOWN
 
     async def probe(self, login: Login) -> Finding:
         """Show the password to the registry's ``/v2/``, which no quota counts and nobody anonymous passes."""

@@ -6,9 +6,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
-from rotator.domain.model import UNKNOWN, Expiry, Issued, Login, Strategy
+from rotator.domain.inspection import NOTHING_KNOWN, Inspection
+from rotator.domain.model import Issued, Login, Strategy
 from rotator.domain.reference import registry_host
 from rotator.domain.verdict import Finding
+from rotator.ports import Order
 from rotator.providers.aws import ask_for, issue_password
 from rotator.providers.aws_options import AwsOptions
 from rotator.providers.context import ProviderContext
@@ -49,7 +51,7 @@ class EcrPublic:
         """Principal and address."""
         return self._ask.identity
 
-    async def issue(self) -> Issued:
+    async def issue(self, order: Order) -> Issued:  # noqa: ARG002 (nothing is left behind at the vendor)
         """Return a password, at most a minute old.
 
         Needs ``ecr-public:GetAuthorizationToken`` and ``sts:GetServiceBearerToken``.
@@ -64,9 +66,9 @@ class EcrPublic:
         """Return None: there is no source."""
         return None
 
-    async def inspect(self, login: Login) -> Expiry:  # noqa: ARG002 (the port's signature)
+    async def inspect(self, login: Login) -> Inspection:  # noqa: ARG002 (the port's signature)
         """Return unknown: AWS tells the expiry when it issues, and never again."""
-        return UNKNOWN
+        return NOTHING_KNOWN
 
     async def probe(self, login: Login) -> Finding:
         """Ask the registry's token server for a token without a scope."""

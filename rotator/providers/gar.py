@@ -9,8 +9,10 @@ from pydantic import AfterValidator, Field, model_validator
 from rotator.config.credential import CredentialConfig
 from rotator.config.ref import SecretRef
 from rotator.config.url import base_url, proxy_url
-from rotator.domain.model import UNKNOWN, Expiry, Issued, Login, Strategy
+from rotator.domain.inspection import NOTHING_KNOWN, Inspection
+from rotator.domain.model import Expiry, Issued, Login, Strategy
 from rotator.domain.verdict import Finding
+from rotator.ports import Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.from_source import SourceLogin
 from rotator.providers.sdk import call_sdk, require_package
@@ -90,7 +92,7 @@ class Gar:
         way = (config.insecure, config.ca_file or "-", config.proxy or "-")
         return "|".join(str(part) for part in ("gar", *who, *way))
 
-    async def issue(self) -> Issued:
+    async def issue(self, order: Order) -> Issued:  # noqa: ARG002 (nothing is left behind at the vendor)
         """Return a token, at most a minute old, or the key as its source holds it.
 
         Raises:
@@ -105,9 +107,9 @@ class Gar:
         """Return the revision of the key; None for tokens, and when the source cannot tell cheaply."""
         return None if self._key is None else await self._key.revision()
 
-    async def inspect(self, login: Login) -> Expiry:  # noqa: ARG002 (the port's signature)
+    async def inspect(self, login: Login) -> Inspection:  # noqa: ARG002 (the port's signature)
         """Return unknown: Google tells a token's expiry when it mints, and a key's not at all."""
-        return UNKNOWN
+        return NOTHING_KNOWN
 
     async def probe(self, login: Login) -> Finding:
         """Ask the registry's token server for a token without a scope."""

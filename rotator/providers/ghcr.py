@@ -10,10 +10,12 @@ from pydantic import AfterValidator, model_validator
 from rotator.config.credential import CredentialConfig
 from rotator.config.ref import SecretRef
 from rotator.config.url import base_url, proxy_url
+from rotator.domain.inspection import Inspection
 from rotator.domain.model import NEVER, UNKNOWN, Expiry, Issued, Login, Strategy
 from rotator.domain.reference import registry_host
 from rotator.domain.verdict import Finding
 from rotator.errors import RotatorError
+from rotator.ports import Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.expiry import earliest, parse_instant
 from rotator.providers.from_source import SourceLogin, Username
@@ -84,7 +86,7 @@ class Ghcr:
         """Registry and places of the login."""
         return f"{self._config.registry}|{self._source}"
 
-    async def issue(self) -> Issued:
+    async def issue(self, order: Order) -> Issued:  # noqa: ARG002 (nothing is left behind at the vendor)
         """Return the token as the source holds it, with what GitHub says about it.
 
         The note ``scopes`` is the comma-separated list of a classic token; absent for other kinds and when GitHub
@@ -107,9 +109,9 @@ class Ghcr:
         """Return the source's revision; None when it cannot tell cheaply."""
         return await self._source.revision()
 
-    async def inspect(self, login: Login) -> Expiry:
+    async def inspect(self, login: Login) -> Inspection:
         """Ask GitHub when the token expires. Unknown on any failure; never raises."""
-        return token_expiry(await self._ask(login), login.secret)
+        return Inspection(token_expiry(await self._ask(login), login.secret))
 
     async def probe(self, login: Login) -> Finding:
         """Ask the registry's token server, which refuses a bad token even for public images."""

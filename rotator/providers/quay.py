@@ -9,10 +9,12 @@ from pydantic import AfterValidator, Field, model_validator
 
 from rotator.config.credential import CredentialConfig
 from rotator.config.ref import SecretRef
-from rotator.domain.model import NEVER, Expiry, Issued, Login, Strategy
+from rotator.domain.inspection import Inspection
+from rotator.domain.model import NEVER, Issued, Login, Strategy
 from rotator.domain.reference import api_host, registry_host
 from rotator.domain.verdict import Finding
 from rotator.errors import UnavailableError
+from rotator.ports import Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.expiry import earliest, jwt_expiry
 from rotator.providers.from_source import SourceLogin
@@ -64,7 +66,7 @@ class Quay:
         """Mode, registry, robot and place of the token."""
         return f"quay|{self._config.mode}|{self._config.registry}|{self._source}"
 
-    async def issue(self) -> Issued:
+    async def issue(self, order: Order) -> Issued:  # noqa: ARG002 (nothing is left behind at the vendor)
         """Return the robot's token as the source holds it, or a new one that lives an hour.
 
         Raises:
@@ -74,17 +76,17 @@ class Quay:
         if self.strategy is Strategy.EPHEMERAL:
             return await self._context.shared.issue(self.identity, self._mint)
         reading = await self._source.read()
-        expiry = earliest(reading.expiry, await self.inspect(reading.login))
+        expiry = earliest(reading.expiry, (await self.inspect(reading.login)).expiry)
         return Issued(reading.login, self._context.clock.now(), expiry, revision=reading.revision)
 
     async def revision(self) -> str | None:
         """Return the source's revision; None when it cannot tell cheaply, and for the exchange."""
         return await self._source.revision() if self.strategy is Strategy.READ else None
 
-    async def inspect(self, login: Login) -> Expiry:
+    async def inspect(self, login: Login) -> Inspection:
         """Return the ``exp`` of an hour's token; never for a robot's own. Asks nobody."""
         text = login.secret.reveal()
-        return jwt_expiry(text) if self.strategy is Strategy.EPHEMERAL or "." in text else NEVER
+        return Inspection(jwt_expiry(text) if self.strategy is Strategy.EPHEMERAL or "." in text else NEVER)
 
     async def probe(self, login: Login) -> Finding:
         """Ask Quay's token server, which refuses a wrong login whatever it is asked for."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, cast
 
 from sqlalchemy import Row
 
+from rotator.domain.declares import Proof
 from rotator.domain.headroom import Counted, Headroom, HeadroomState, Sample
 from rotator.domain.model import NEVER, Delivery, DeliveryState, Expiry, Record, Stage, Version
 from rotator.domain.rotation import Rotation, State, Step
@@ -15,7 +17,8 @@ from rotator.domain.rotation import Rotation, State, Step
 RECORD_COLUMNS = ("name", "generation", "failures", "next_attempt_at", "last_success_at", "looked_at")
 VERSION_COLUMNS = (
     *("credential", "generation", "stage", "fingerprint", "username", "issued_at", "revision"),
-    *("verified_at", "rejected_at", "expires_at", "never_expires"),
+    *("verified_at", "rejected_at", "handle", "principal", "superseded_at", "ended_at", "dead_at", "restores"),
+    *("expires_at", "never_expires", "scopes"),
 )
 ROTATION_COLUMNS = (
     *("id", "credential", "reason", "message", "step", "state", "started_at", "finished_at"),
@@ -23,7 +26,7 @@ ROTATION_COLUMNS = (
 )
 DELIVERY_COLUMNS = (
     *("target", "placement", "credential", "generation", "state", "at"),
-    *("error", "message", "attempts", "confirmed_generation"),
+    *("error", "message", "attempts", "confirmed_generation", "proof", "written_at"),
 )
 SAMPLE_COLUMNS = (
     *("registry", "credential", "at"),
@@ -33,13 +36,14 @@ SAMPLE_COLUMNS = (
 
 record_row: Callable[[Record], tuple[Any, ...]] = attrgetter(*RECORD_COLUMNS)
 delivery_row: Callable[[Delivery], tuple[Any, ...]] = attrgetter(*DELIVERY_COLUMNS)
-_version_fields = attrgetter(*VERSION_COLUMNS[:-2])
+_version_fields = attrgetter(*VERSION_COLUMNS[:-3])
 _rotation_fields = attrgetter(*ROTATION_COLUMNS[:-1])
 
 
 def version_row(version: Version) -> tuple[Any, ...]:
     """Return the columns of ``version``; its expiry takes two."""
-    return (*_version_fields(version), version.expiry.at, version.expiry.never)
+    scopes = None if version.scopes is None else json.dumps(sorted(version.scopes))
+    return (*_version_fields(version), version.expiry.at, version.expiry.never, scopes)
 
 
 def rotation_row(rotation: Rotation) -> tuple[Any, ...]:
@@ -63,7 +67,8 @@ def version_of(row: Row[Any]) -> Version:
     """Return the version in ``row``; its secret stays where it is."""
     columns = _columns(row)
     del columns["sealed"]
-    expires_at, never = columns.pop("expires_at"), columns.pop("never_expires")
+    expires_at, never, scopes = (columns.pop(name) for name in ("expires_at", "never_expires", "scopes"))
+    columns["scopes"] = None if scopes is None else frozenset(json.loads(scopes))
     columns["stage"] = Stage(columns["stage"])
     return Version(expiry=NEVER if never else Expiry(expires_at), **columns)
 
@@ -78,7 +83,7 @@ def rotation_of(row: Row[Any]) -> Rotation:
 def delivery_of(row: Row[Any]) -> Delivery:
     """Return the delivery in ``row``."""
     columns = _columns(row)
-    columns["state"] = DeliveryState(columns["state"])
+    columns["state"], columns["proof"] = DeliveryState(columns["state"]), Proof(columns["proof"])
     return Delivery(**columns)
 
 

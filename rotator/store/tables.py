@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -54,9 +54,17 @@ versions = Table(
     Column("revision", Text),
     Column("verified_at", Instant),
     Column("rejected_at", Instant),
+    Column("handle", Text, nullable=False, server_default=text("''")),
+    Column("scopes", Text),
+    Column("principal", Text, nullable=False, server_default=text("''")),
+    Column("superseded_at", Instant),
+    Column("ended_at", Instant),
+    Column("dead_at", Instant),
+    Column("restores", Integer, nullable=False, server_default="0"),
     Column("sealed", LargeBinary),
 )
-"""One row a version. ``sealed`` is emptied when the version is retired or abandoned."""
+"""One row a version. ``scopes`` is a JSON list, or nothing where nobody knows; ``sealed`` is emptied when the version
+is retired or abandoned."""
 
 rotations = Table(
     "rotations",
@@ -90,6 +98,8 @@ deliveries = Table(
     Column("message", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("confirmed_generation", Integer, nullable=False),
+    Column("proof", String(16), nullable=False, server_default="value"),
+    Column("written_at", Instant),
 )
 """One row a credential and placement: the latest try, and the newest generation confirmed there."""
 

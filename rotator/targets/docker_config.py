@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import field_validator, model_validator
 
 from rotator.config.target import TargetConfig
+from rotator.domain.declares import Declares
 from rotator.domain.fence import fenced_off, marked, parse_fence, render_fence
 from rotator.domain.model import Held
 from rotator.domain.pull_secret import Convention, dump, held, merge, parse_document, shadowed
@@ -119,6 +120,7 @@ class DockerConfigTarget:
 
     Config = DockerConfigConfig
     kind = "docker_config"
+    declares = Declares()
 
     def __init__(self, name: str, config: DockerConfigConfig, context: TargetContext) -> None:  # noqa: ARG002 - one signature for all targets
         self.name = name

@@ -12,8 +12,10 @@ import pytest
 
 from rotator.config.credential import CredentialConfig
 from rotator.config.root import EngineConfig
+from rotator.domain.declares import Declares
 from rotator.domain.events import Event
 from rotator.domain.headroom import Sample
+from rotator.domain.inspection import NOTHING_KNOWN, Inspection
 from rotator.domain.model import (
     UNKNOWN,
     Delivery,
@@ -36,7 +38,7 @@ from rotator.engine.ledger import Ledger
 from rotator.engine.rollout import Rollout
 from rotator.engine.rotate import Rotator, Surroundings
 from rotator.errors import FencedError, NotFoundError, RotatorError
-from rotator.ports import Changes, Provider, Snapshot, Store
+from rotator.ports import Changes, Order, Provider, Snapshot, Store
 from rotator.sandbox.clock import ManualClock
 from rotator.secret import Fingerprinter, Secret
 from rotator.store.seal import Sealer
@@ -62,7 +64,7 @@ class FakeVendor:
         self.cannot_tell = False
         self.images_refused: set[tuple[str, str]] = set()
 
-    async def issue(self) -> Issued:
+    async def issue(self, order: Order) -> Issued:
         if self.fault is not None:
             raise self.fault
         self.minted += 1
@@ -76,8 +78,8 @@ class FakeVendor:
             raise self.fault
         return self.source_revision
 
-    async def inspect(self, login: Login) -> Expiry:
-        return UNKNOWN
+    async def inspect(self, login: Login) -> Inspection:
+        return NOTHING_KNOWN
 
     async def probe(self, login: Login) -> Finding:
         if self.cannot_tell:
@@ -107,6 +109,7 @@ class FakeTarget:
     """A target in memory: placements hold what was last applied; the test breaks what it likes."""
 
     kind = "fake"
+    declares = Declares()
 
     def __init__(self, name: str, *placements: str) -> None:
         self.name = name

@@ -115,14 +115,14 @@ async def test_two_fillers_do_not_overfill(world: Any) -> None:
     gate.set()
 
 
-def slow(call: Callable[[], Any], note: Callable[[], None]) -> Callable[[], Any]:
+def slow(call: Callable[..., Any], note: Callable[[], None]) -> Callable[..., Any]:
     """Return ``call``, letting others run first and taking a note."""
 
-    async def wait() -> Any:
+    async def wait(*given: Any) -> Any:
         for _ in range(20):
             await asyncio.sleep(0)
         note()
-        return await call()
+        return await call(*given)
 
     return wait
 
@@ -134,12 +134,12 @@ def hold_issues(world: Any, gate: asyncio.Event) -> None:
         vendor.issue = held(vendor.issue, gate)
 
 
-def held(call: Callable[[], Any], gate: asyncio.Event) -> Callable[[], Any]:
+def held(call: Callable[..., Any], gate: asyncio.Event) -> Callable[..., Any]:
     """Return ``call``, waiting for ``gate`` first."""
 
-    async def wait() -> Any:
+    async def wait(*given: Any) -> Any:
         await gate.wait()
-        return await call()
+        return await call(*given)
 
     return wait
 
@@ -414,7 +414,7 @@ async def test_a_defect_is_reported_and_the_daemon_goes_on(world: Any) -> None:
     broken, sound = world.add("broken"), world.add("sound")
     issue = broken.issue
 
-    async def defect() -> None:
+    async def defect(_: object) -> None:
         raise KeyError("defect")
 
     broken.issue = defect
@@ -442,7 +442,7 @@ async def test_a_defect_does_not_burst_after_a_restart(world: Any) -> None:
     """The hold-back after a defect is journalled, so that a restart loop is no retry loop."""
     vendor = world.add("ecr")
 
-    async def defect() -> None:
+    async def defect(_: object) -> None:
         raise ZeroDivisionError
 
     vendor.issue = defect
@@ -459,7 +459,7 @@ async def test_a_defect_is_held_back_though_it_cannot_be_journalled(world: Any) 
     vendor = world.add("ecr")
     asked: list[str] = []
 
-    async def defect() -> None:
+    async def defect(_: object) -> None:
         asked.append("ecr")
         raise ZeroDivisionError
 

@@ -321,7 +321,7 @@ async def test_an_interrupted_issue_is_abandoned_and_due_again(world: Any, targe
     hanging = asyncio.Event()
     issue = vendor.issue
 
-    async def hang() -> Any:
+    async def hang(_: object) -> Any:
         await hanging.wait()
 
     vendor.issue = hang

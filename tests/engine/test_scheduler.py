@@ -53,9 +53,9 @@ def noting(vendor: Any) -> asyncio.Queue[int]:
     issues: asyncio.Queue[int] = asyncio.Queue()
     issue = vendor.issue
 
-    async def noted() -> Any:
+    async def noted(order: object) -> Any:
         issues.put_nowait(vendor.minted + 1)
-        return await issue()
+        return await issue(order)
 
     vendor.issue = noted
     return issues
@@ -297,9 +297,9 @@ async def test_a_rotation_that_outlives_the_scheduler_sets_no_alarm(memory_world
     vendor, gate = world.add("ecr"), asyncio.Event()
     issue = vendor.issue
 
-    async def held() -> Any:
+    async def held(order: object) -> Any:
         await gate.wait()
-        return await issue()
+        return await issue(order)
 
     vendor.issue = held
     scheduler = Scheduler(world.dispatcher, world.clock, world.events.append, NEVER)

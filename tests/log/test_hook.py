@@ -61,6 +61,8 @@ CASES: list[tuple[events.Event, str, str]] = [
     (events.TargetFailed("prod", "kubernetes", "permission_denied", "may not list"), "warning", "target_unlisted"),
     (events.AlarmMissed("late"), "warning", "alarm_missed"),
     (events.HeadroomAsked("docker.io", "hub", Headroom(HeadroomState.UNLIMITED)), "debug", "headroom_told"),
+    (events.OrphansSwept("gitlab", 2), "info", "orphans_swept"),
+    (events.OrphansSwept("gitlab", 0, "unavailable", "down"), "warning", "orphans_swept"),
     (
         events.HeadroomAsked("docker.io", "hub", Headroom(HeadroomState.UNKNOWN), "unavailable", "down"),
         "info",

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rotator.domain.model import UNKNOWN, Expiry
 from rotator.errors import RotatorError
-from rotator.ports import Clock, Provider, Source
+from rotator.ports import Clock, Order, Provider, Source
 from rotator.providers.context import ProviderContext
 from rotator.providers.ecr import Ecr, EcrConfig
 from rotator.providers.shared import Shared
@@ -450,7 +450,7 @@ def failure() -> Callable[[Provider], Awaitable[RotatorError]]:
 
     async def fail(provider: Provider) -> RotatorError:
         with pytest.raises(RotatorError) as caught:
-            await provider.issue()
+            await provider.issue(Order())
         assert CANARY not in "".join(traceback.format_exception(caught.value))
         return caught.value
 

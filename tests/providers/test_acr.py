@@ -23,7 +23,7 @@ from rotator.errors import (
     UnavailableError,
     UnsupportedError,
 )
-from rotator.ports import Clock
+from rotator.ports import Clock, Order
 from rotator.providers.acr import AUDIENCES, NULL_GUID, Acr, AcrConfig
 from rotator.providers.context import ProviderContext
 from rotator.sandbox.registry import SandboxRegistry
@@ -64,7 +64,7 @@ async def test_a_token_becomes_a_password_for_three_hours(
     make: Make, entra: Entra, acr_registry: SandboxRegistry
 ) -> None:
     """The exchange gets the Entra token, the tenant and the host; the expiry is the refresh token's own."""
-    issued = await make().issue()
+    issued = await make().issue(Order())
     assert issued.login.username == NULL_GUID
     assert issued.expiry == Expiry(datetime(2026, 11, 23, 15, tzinfo=UTC))
     assert entra.forms[0]["scope"] == AUDIENCES[0]
@@ -83,24 +83,24 @@ async def test_one_call_serves_all_who_ask_within_a_minute(
 ) -> None:
     """Equal credentials share one password; a minute later there is a new one."""
     one, other = make(), make()
-    first = await one.issue()
-    assert await other.issue() == first
+    first = await one.issue(Order())
+    assert await other.issue(Order()) == first
     assert len(entra.exchanges) == 1
     advance(timedelta(minutes=2))
-    assert (await one.issue()).login != first.login
+    assert (await one.issue(Order())).login != first.login
 
 
 async def test_a_registry_that_distrusts_the_first_audience_gets_the_second(make: Make, entra: Entra) -> None:
     """After a 401 at the exchange the next audience is tried."""
     entra.trusted.discard(AUDIENCES[0])
-    await make().issue()
+    await make().issue(Order())
     assert [form["scope"] for form in entra.forms] == list(AUDIENCES)
 
 
 async def test_a_cloud_without_the_first_audience_gets_the_second(make: Make, entra: Entra) -> None:
     """When Entra does not know the audience the next one is tried."""
     entra.audiences.discard(AUDIENCES[0])
-    await make().issue()
+    await make().issue(Order())
     assert [form["scope"] for form in entra.forms] == list(AUDIENCES)
 
 
@@ -108,10 +108,10 @@ async def test_when_no_audience_helps_the_last_refusal_counts(make: Make, entra:
     """Every audience refused by the registry means that it does not know us; refused by Entra, that none exists."""
     entra.trusted.clear()
     with pytest.raises(AuthenticationError, match="exchange the Entra token"):
-        await make().issue()
+        await make().issue(Order())
     entra.audiences.clear()
     with pytest.raises(UnsupportedError, match="invalid_resource"):
-        await make().issue()
+        await make().issue(Order())
 
 
 async def test_a_wrong_secret_is_not_tried_twice_and_not_repeated(
@@ -120,7 +120,7 @@ async def test_a_wrong_secret_is_not_tried_twice_and_not_repeated(
     """Entra's refusal ends it at once, and its text, which may quote the secret, is not in ours."""
     principal = {"client_id": "app-1", "client_secret": keep("other", "wrong-secret")}
     with pytest.raises(AuthenticationError, match="invalid_client") as caught:
-        await make(service_principal=principal).issue()
+        await make(service_principal=principal).issue(Order())
     assert len(entra.forms) == 1
     assert "wrong-secret" not in "".join(traceback.format_exception(caught.value))
 
@@ -144,7 +144,7 @@ async def test_each_refusal_has_its_class(
         server.fail(status, path=path)
         server.faults.reverse()
     with pytest.raises(expected):
-        await make().issue()
+        await make().issue(Order())
 
 
 @pytest.mark.parametrize("body", ["", "<html>", "[]", "{}", '{"access_token": 7}', '{"access_token": ""}'])
@@ -152,7 +152,7 @@ async def test_an_answer_of_entra_without_a_token_is_unavailable(make: Make, ent
     """A page of somebody in between is a reason to wait, not a password."""
     entra.fail(200, body=body)
     with pytest.raises(UnavailableError):
-        await make().issue()
+        await make().issue(Order())
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"refresh_token": null}', '{"refresh_token": ""}'])
@@ -161,12 +161,12 @@ async def test_an_exchange_without_a_token_is_unavailable(make: Make, acr_regist
     acr_registry.faults.clear()
     acr_registry.fail(200, path="/oauth2/exchange", body=body)
     with pytest.raises(UnavailableError):
-        await make().issue()
+        await make().issue(Order())
 
 
 async def test_a_password_that_is_no_jwt_has_no_known_expiry(make: Make) -> None:
     """Nothing is guessed about a text that says nothing."""
-    assert await make().inspect(Login(NULL_GUID, Secret("opaque"))) == UNKNOWN
+    assert (await make().inspect(Login(NULL_GUID, Secret("opaque")))).expiry == UNKNOWN
 
 
 async def test_the_sdk_finds_the_machines_identity(
@@ -176,7 +176,7 @@ async def test_the_sdk_finds_the_machines_identity(
     monkeypatch.setenv("IDENTITY_ENDPOINT", f"{entra.url}/identity")
     monkeypatch.setenv("IDENTITY_HEADER", CANARY)
     provider = make(service_principal=None, authority_url="https://login.microsoftonline.com")
-    issued = await provider.issue()
+    issued = await provider.issue(Order())
     assert (await provider.probe(issued.login)).verdict is Verdict.ACCEPTED
     assert entra.exchanges[0]["access_token"] == f"entra for {AUDIENCES[0]}"
     assert acr_registry.accepts(NULL_GUID, issued.login.secret.reveal())
@@ -190,7 +190,7 @@ async def test_an_identity_that_is_refused_is_an_authentication_error(
     monkeypatch.setenv("IDENTITY_HEADER", f"{CANARY}-wrong")
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(AuthenticationError, match="service_principal") as caught:
-        await make(service_principal=None, authority_url="https://login.microsoftonline.com").issue()
+        await make(service_principal=None, authority_url="https://login.microsoftonline.com").issue(Order())
     assert CANARY not in "".join(traceback.format_exception(caught.value))
 
 

@@ -19,7 +19,7 @@ from rotator.errors import (
     ShapeError,
     UnavailableError,
 )
-from rotator.ports import Clock
+from rotator.ports import Clock, Order
 from rotator.providers.aws import ask_for, issue_password
 from rotator.providers.aws_options import AccessKey
 from rotator.providers.context import ProviderContext
@@ -38,7 +38,7 @@ MakeEcr = Callable[..., Ecr]
 
 async def test_password_and_expiry_are_as_aws_says(ecr: Ecr, registry: SandboxRegistry, clock: Clock) -> None:
     """User name, password and ``expiresAt`` reach the login; there is no revision."""
-    issued = await ecr.issue()
+    issued = await ecr.issue(Order())
     assert issued.login.username == "AWS"
     assert registry.accepts("AWS", issued.login.secret.reveal())
     assert issued.expiry == Expiry(clock.now() + timedelta(hours=12))
@@ -48,15 +48,15 @@ async def test_password_and_expiry_are_as_aws_says(ecr: Ecr, registry: SandboxRe
 async def test_fifty_credentials_of_one_identity_cost_one_call(make_ecr: MakeEcr, aws: SandboxAws) -> None:
     """Fifty accounts' registries in one region, asked for together and one by one, share one password."""
     providers = [make_ecr(account=f"{number:012}") for number in range(50)]
-    together = await asyncio.gather(*(provider.issue() for provider in providers))
-    one_by_one = [await provider.issue() for provider in providers]
+    together = await asyncio.gather(*(provider.issue(Order()) for provider in providers))
+    one_by_one = [await provider.issue(Order()) for provider in providers]
     assert aws.minted == 1
     assert len({issued.login.secret for issued in [*together, *one_by_one]}) == 1
 
 
 async def test_two_regions_cost_two_calls(make_ecr: MakeEcr, aws: SandboxAws) -> None:
     """A password serves one region, so each region is asked."""
-    await asyncio.gather(*(make_ecr(region=region).issue() for region in ("eu-west-1", "us-east-1")))
+    await asyncio.gather(*(make_ecr(region=region).issue(Order()) for region in ("eu-west-1", "us-east-1")))
     assert aws.minted == 2
 
 
@@ -81,9 +81,9 @@ async def test_a_password_is_minted_anew_after_a_minute(
     ecr: Ecr, aws: SandboxAws, advance: Callable[[timedelta], None]
 ) -> None:
     """The next rotation does not get the last one's password."""
-    first = await ecr.issue()
+    first = await ecr.issue(Order())
     advance(timedelta(seconds=61))
-    assert (await ecr.issue()).login.secret != first.login.secret
+    assert (await ecr.issue(Order())).login.secret != first.login.secret
     assert aws.minted == 2
 
 
@@ -136,7 +136,7 @@ async def test_an_expiry_is_passed_on_as_it_is(ecr: Ecr, aws: SandboxAws, expire
     """The provider neither repairs nor judges what AWS says about the expiry."""
     token = base64.b64encode(b"AWS:pass:word").decode()
     aws.fail(200, body=f'{{"authorizationData": [{{"authorizationToken": "{token}", "expiresAt": {expires_at}}}]}}')
-    issued = await ecr.issue()
+    issued = await ecr.issue(Order())
     assert issued.expiry == expected
     assert issued.login.secret.reveal() == "pass:word"
 

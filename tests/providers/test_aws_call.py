@@ -20,6 +20,7 @@ from rotator.errors import (
     RotatorError,
     UnavailableError,
 )
+from rotator.ports import Order
 from rotator.providers.ecr import Ecr
 from rotator.sandbox.aws import SandboxAws
 from rotator.sandbox.server import SandboxServer
@@ -35,7 +36,7 @@ async def test_a_role_is_assumed_first(make_ecr: MakeEcr, aws: SandboxAws, sts: 
     """AWS is asked with the role's own temporary key, and the session's end is noted."""
     aws.remove_key("AKIDSANDBOX")
     aws.add_key("ASIATEMPORARY")
-    issued = await make_ecr(assume_role=ROLE, external_id="a1", sts_endpoint_url=sts.url).issue()
+    issued = await make_ecr(assume_role=ROLE, external_id="a1", sts_endpoint_url=sts.url).issue(Order())
     assert issued.notes == {"session_expires_at": "2026-11-23T13:00:00+00:00"}
     (form,) = sts.forms
     assert (form["RoleArn"], form["ExternalId"], form["RoleSessionName"]) == (ROLE, "a1", "rotator")
@@ -101,7 +102,7 @@ async def test_proxies_and_logins_of_the_environment_have_no_effect(
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     aws.add_key("ASIATEMPORARY")
-    await make_ecr(assume_role=ROLE, sts_endpoint_url=sts.url).issue()
+    await make_ecr(assume_role=ROLE, sts_endpoint_url=sts.url).issue(Order())
     assert all(asked.credential.startswith("AWS4-HMAC-SHA256 ") for asked in [*aws.asked, *sts.asked])
 
 
@@ -116,7 +117,7 @@ async def test_awss_own_chain_is_used_without_an_access_key(make_ecr: MakeEcr, m
     """Without an access key in the configuration AWS's own variables count."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDSANDBOX")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CANARY)
-    assert (await make_ecr(access_key=None).issue()).login.username == "AWS"
+    assert (await make_ecr(access_key=None).issue(Order())).login.username == "AWS"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from rotator.errors import (
     UnavailableError,
     UnsupportedError,
 )
+from rotator.ports import Order
 from rotator.providers.ecr import Ecr
 from rotator.sandbox.aws import SandboxAws
 from rotator.sandbox.server import SandboxServer
@@ -92,7 +93,7 @@ async def test_a_broken_aws_is_unavailable(ecr: Ecr, aws: SandboxAws, status: in
 async def test_credentials_that_ran_out_are_resolved_once_more(ecr: Ecr, aws: SandboxAws, refusal: Refusal) -> None:
     """One "expired" is answered by a fresh session; a second one is final."""
     aws.fail(400, times=1, body=refusal("ExpiredTokenException"))
-    assert (await ecr.issue()).login.username == "AWS"
+    assert (await ecr.issue(Order())).login.username == "AWS"
     assert len(aws.asked) == 2
 
 

@@ -10,7 +10,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from rotator.domain.model import Expiry
-from rotator.ports import Clock
+from rotator.ports import Clock, Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.ecr import Ecr, EcrConfig
 
@@ -44,20 +44,20 @@ def make_ecr(moto: str, make_context: Callable[[str], ProviderContext], access_k
 
 async def test_moto_issues_a_password(make_ecr: Callable[..., Ecr]) -> None:
     """Moto's password for the caller's own account arrives."""
-    issued = await make_ecr().issue()
+    issued = await make_ecr().issue(Order())
     assert issued.login.username == "AWS"
     assert issued.login.secret.reveal().endswith("-auth-token")
 
 
 async def test_an_expiry_in_the_past_surfaces(make_ecr: Callable[..., Ecr], clock: Clock) -> None:
     """Moto says that its password expired in 2015; the provider says so too."""
-    issued = await make_ecr().issue()
+    issued = await make_ecr().issue(Order())
     assert issued.expiry == Expiry(datetime(2015, 1, 1, tzinfo=UTC))
     assert issued.expiry.is_past(clock.now())
 
 
 async def test_a_role_leads_into_its_own_account(make_ecr: Callable[..., Ecr]) -> None:
     """After AssumeRole the password is one of the role's account, and the session's end is known."""
-    issued = await make_ecr(assume_role=ROLE).issue()
+    issued = await make_ecr(assume_role=ROLE).issue(Order())
     assert issued.login.secret.reveal().startswith("210987654321")
     assert datetime.fromisoformat(issued.notes["session_expires_at"]).tzinfo is not None

@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from rotator.config.credential import CredentialConfig
-from rotator.domain.model import Expiry, Login, Strategy
+from rotator.domain.inspection import Inspection
+from rotator.domain.model import Login, Strategy
 from rotator.domain.verdict import Verdict
 from rotator.errors import NotFoundError, PermissionDeniedError, RotatorError, UnavailableError
-from rotator.ports import Clock, Provider
+from rotator.ports import Clock, Order, Provider
 from rotator.providers import PROVIDERS
 from rotator.providers.acr import Acr, AcrConfig
 from rotator.providers.context import ProviderContext
@@ -229,7 +230,7 @@ def test_every_option_is_explained(name: str) -> None:
 
 async def test_an_issued_login_works(harness: Harness) -> None:
     """The registry accepts what the provider issued, and the provider's own probe finds so."""
-    issued = await harness.provider.issue()
+    issued = await harness.provider.issue(Order())
     assert harness.registry.accepts(issued.login.username, issued.login.secret.reveal())
     finding = await harness.provider.probe(issued.login)
     assert finding.verdict is Verdict.ACCEPTED
@@ -244,29 +245,29 @@ async def test_a_wrong_login_is_found_out(harness: Harness) -> None:
 
 async def test_a_probe_without_a_registry_cannot_tell(harness: Harness) -> None:
     """When the registry is gone, the probe says nothing about the login."""
-    issued = await harness.provider.issue()
+    issued = await harness.provider.issue(Order())
     await harness.registry.stop()
     assert (await harness.provider.probe(issued.login)).verdict is Verdict.CANNOT_TELL
 
 
 async def test_issuing_again_is_safe(harness: Harness) -> None:
     """A second issue gives an equal or a new login, and the first still works."""
-    first, second = [await harness.provider.issue() for _ in range(2)]
+    first, second = [await harness.provider.issue(Order()) for _ in range(2)]
     for issued in (first, second):
         assert harness.registry.accepts(issued.login.username, issued.login.secret.reveal())
 
 
 async def test_expiries_are_told_without_raising(harness: Harness) -> None:
     """Whatever is asked about a login, the answer is an expiry."""
-    await harness.provider.issue()
+    await harness.provider.issue(Order())
     for secret in ("", "wrong\r\nX-Injected: 1", "\x00", "é", "x" * 100_000):
-        assert isinstance(await harness.provider.inspect(Login("mona", Secret(secret))), Expiry)
+        assert isinstance(await harness.provider.inspect(Login("mona", Secret(secret))), Inspection)
 
 
 async def test_identity_and_strategy_hold_still(harness: Harness) -> None:
     """Identity and strategy are the same before and after issuing, and hold no secret."""
     before = (harness.provider.identity, harness.provider.strategy)
-    issued = await harness.provider.issue()
+    issued = await harness.provider.issue(Order())
     assert (harness.provider.identity, harness.provider.strategy) == before
     assert issued.login.secret.reveal() not in before[0]
     assert CANARY not in before[0]
@@ -274,7 +275,7 @@ async def test_identity_and_strategy_hold_still(harness: Harness) -> None:
 
 async def test_revision_matches_what_is_issued(harness: Harness) -> None:
     """A provider that reads a source tells the same revision cheaply; one without a source tells none."""
-    issued = await harness.provider.issue()
+    issued = await harness.provider.issue(Order())
     assert await harness.provider.revision() == issued.revision
     assert (issued.revision is not None) == (harness.provider.strategy is Strategy.READ)
 
@@ -292,21 +293,21 @@ async def test_a_source_without_the_secret_is_the_sources_error(
     """What the source says about a missing or forbidden secret reaches the caller as it is."""
     spoil(harness.secret_file)
     with pytest.raises(expected):
-        await harness.provider.issue()
+        await harness.provider.issue(Order())
 
 
 async def test_an_unreachable_vendor_is_unavailable(harness: Harness) -> None:
     """A vendor that cannot be reached is a reason to wait, with the cause named."""
     await harness.stop_vendor()
     with pytest.raises(UnavailableError) as caught:
-        await harness.provider.issue()
+        await harness.provider.issue(Order())
     assert caught.value.cause in {"refused", "protocol"}
 
 
 async def test_no_error_and_no_line_holds_the_secret(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
     """Neither our own log lines nor any error text, its causes included, hold the secret."""
     caplog.set_level(logging.DEBUG, logger="rotator")
-    issued = await harness.provider.issue()
+    issued = await harness.provider.issue(Order())
     await harness.provider.probe(issued.login)
     texts = [repr(issued), str(issued.notes), repr(harness.provider)]
     texts.append(await _failure(harness.provider))
@@ -320,7 +321,7 @@ async def test_no_error_and_no_line_holds_the_secret(harness: Harness, caplog: p
 async def _failure(provider: Provider) -> str:
     """Return everything that a failing issue says, or nothing when it succeeds."""
     try:
-        await provider.issue()
+        await provider.issue(Order())
     except RotatorError as error:
         return "".join(traceback.format_exception(error))
     return ""

@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from rotator.domain.model import UNKNOWN, Expiry, Login
+from rotator.ports import Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.custom import Custom, CustomConfig
 from rotator.secret import Secret
@@ -38,7 +39,7 @@ def custom(make_context: Callable[[str], ProviderContext]) -> Custom:
 async def test_a_password_says_nothing_of_its_expiry(custom: Custom, held_source: HeldSource) -> None:
     """Without a date in the source or the password nothing is known."""
     held_source.put(PLACE, "hunter2", revision="3")
-    issued = await custom.issue()
+    issued = await custom.issue(Order())
     assert (issued.login, issued.expiry, issued.revision) == (Login("robot$pull", Secret("hunter2")), UNKNOWN, "3")
 
 
@@ -48,14 +49,14 @@ async def test_a_password_says_nothing_of_its_expiry(custom: Custom, held_source
 async def test_a_jwt_tells_its_expiry(custom: Custom, held_source: HeldSource, kept: Expiry, told: Expiry) -> None:
     """The earlier of the source's date and the token's own counts."""
     held_source.put(PLACE, jwt(told), expiry=kept)
-    assert (await custom.issue()).expiry == told
-    assert await custom.inspect(Login("x", Secret(jwt(told)))) == told
+    assert (await custom.issue(Order())).expiry == told
+    assert (await custom.inspect(Login("x", Secret(jwt(told))))).expiry == told
 
 
 async def test_the_sources_earlier_date_wins(custom: Custom, held_source: HeldSource) -> None:
     """A person may know better than the token."""
     held_source.put(PLACE, jwt(LATE), expiry=EARLY)
-    assert (await custom.issue()).expiry == EARLY
+    assert (await custom.issue(Order())).expiry == EARLY
 
 
 def test_identity_is_registry_and_places(custom: Custom) -> None:

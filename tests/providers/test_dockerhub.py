@@ -14,7 +14,7 @@ from aiohttp import web
 from rotator.domain.headroom import Counted, Headroom, HeadroomState
 from rotator.domain.model import UNKNOWN, Expiry, Login
 from rotator.errors import AuthenticationError, RateLimitedError, RotatorError, UnavailableError
-from rotator.ports import Clock, MeasuresHeadroom
+from rotator.ports import Clock, MeasuresHeadroom, Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.custom import Custom
 from rotator.providers.dockerhub import DockerHub, DockerHubConfig
@@ -45,7 +45,7 @@ def hub(make_context: Callable[[str], ProviderContext]) -> DockerHub:
 async def test_the_kind_of_token_is_noted(hub: DockerHub, held_source: HeldSource, token: str, kind: str) -> None:
     """The prefix tells a token's kind; without one it is taken for a password."""
     held_source.put(PLACE, token, revision="9")
-    issued = await hub.issue()
+    issued = await hub.issue(Order())
     assert dict(issued.notes) == {"kind": kind}
     assert (issued.login.username, issued.revision) == ("Acme-Bot", "9")
 
@@ -54,8 +54,8 @@ async def test_only_the_source_tells_the_expiry(hub: DockerHub, held_source: Hel
     """The source's date is the login's; asked about a login alone, nothing is known."""
     expiry = Expiry(datetime(2027, 1, 1, tzinfo=UTC))
     held_source.put(PLACE, "dckr_pat_abc", expiry=expiry)
-    assert (await hub.issue()).expiry == expiry
-    assert await hub.inspect(Login("Acme-Bot", Secret("dckr_pat_abc"))) == UNKNOWN
+    assert (await hub.issue(Order())).expiry == expiry
+    assert (await hub.inspect(Login("Acme-Bot", Secret("dckr_pat_abc")))).expiry == UNKNOWN
 
 
 def test_the_registry_is_known() -> None:

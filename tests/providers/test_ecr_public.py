@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from rotator.errors import PermissionDeniedError
+from rotator.ports import Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.ecr_public import EcrPublic, EcrPublicConfig
 from rotator.sandbox.aws import SandboxAws
@@ -29,7 +30,7 @@ async def test_one_call_serves_all_credentials(
     make_public: Callable[[], EcrPublic], aws: SandboxAws, registry: SandboxRegistry
 ) -> None:
     """The single object that ECR Public answers with is understood, and shared."""
-    first, second = await make_public().issue(), await make_public().issue()
+    first, second = await make_public().issue(Order()), await make_public().issue(Order())
     assert first.login == second.login
     assert registry.accepts("AWS", first.login.secret.reveal())
     assert aws.minted == 1
@@ -39,7 +40,7 @@ async def test_a_refusal_names_both_permissions(make_public: Callable[[], EcrPub
     """ECR Public needs a permission of STS too, which is easily forgotten."""
     aws.fail(400, body=json.dumps({"__type": "AccessDeniedException"}))
     with pytest.raises(PermissionDeniedError) as caught:
-        await make_public().issue()
+        await make_public().issue(Order())
     assert "ecr-public:GetAuthorizationToken" in caught.value.hint
     assert "sts:GetServiceBearerToken" in caught.value.hint
     assert caught.value.message.startswith("ecr-public us-east-1 as ")

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from rotator.domain.model import UNKNOWN, Expiry, Strategy
 from rotator.errors import AuthenticationError, ConfigError, RotatorError, ShapeError, UnavailableError
+from rotator.ports import Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.gar import Gar, GarConfig
 from rotator.providers.google_sdk import aware
@@ -40,7 +41,7 @@ def make(make_context: Callable[[str], ProviderContext], google: Google, held_so
 async def test_a_token_lives_as_long_as_google_says(make: Make, google: Google) -> None:
     """The expiry is Google's own word in UTC, not an hour that somebody assumed."""
     google.expires_in = 300
-    issued = await make().issue()
+    issued = await make().issue(Order())
     assert issued.login.username == "oauth2accesstoken"
     assert issued.login.secret.reveal().startswith("ya29.")
     assert issued.expiry.at is not None
@@ -49,7 +50,7 @@ async def test_a_token_lives_as_long_as_google_says(make: Make, google: Google) 
 
 async def test_impersonation_asks_twice_and_takes_the_second_expiry(make: Make, google: Google) -> None:
     """The first token buys the second, which is the login."""
-    issued = await make(impersonate="pull@p.example").issue()
+    issued = await make(impersonate="pull@p.example").issue(Order())
     assert issued.expiry == Expiry(datetime(2096, 11, 23, 13, tzinfo=UTC))
     assert [asked.path.rpartition("/")[2] for asked in google.asked] == ["token", "pull@p.example:generateAccessToken"]
 
@@ -67,7 +68,7 @@ async def test_a_workload_identity_is_exchanged(
         "credential_source": {"file": token},
     }
     held_source.put("google", json.dumps(document))
-    issued = await make().issue()
+    issued = await make().issue(Order())
     assert issued.login.secret.reveal().startswith("ya29.")
     assert google.subjects == ["projected"]
 
@@ -77,7 +78,7 @@ async def test_a_document_that_names_a_program_is_refused(make: Make, held_sourc
     source = {"executable": {"command": "/bin/true"}}
     held_source.put("google", json.dumps({"type": "external_account", "credential_source": source}))
     with pytest.raises(ShapeError, match="not used"):
-        await make().issue()
+        await make().issue(Order())
 
 
 async def test_google_auth_finds_the_machines_identity(
@@ -86,13 +87,13 @@ async def test_google_auth_finds_the_machines_identity(
     """Without a credentials option, google-auth's own search is used."""
     path = keep("adc.json", json.dumps(google.document))["file"]
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", path)
-    issued = await make(credentials=None).issue()
+    issued = await make(credentials=None).issue(Order())
     assert issued.login.secret.reveal().startswith("ya29.")
 
 
 async def test_credentials_with_one_principal_share_a_token(make: Make, google: Google) -> None:
     """Two registries of one principal cost one call."""
-    one, other = await make().issue(), await make(registry="gcr.io").issue()
+    one, other = await make().issue(Order()), await make(registry="gcr.io").issue(Order())
     assert one == other
     assert google.count("POST", "/token") == 1
 
@@ -111,7 +112,7 @@ async def test_a_refusal_does_not_quote_google(
     """Google's answer, which may hold a secret, is in no error."""
     google.fail(status, path="/token", body=json.dumps({"error": "invalid_grant", "error_description": CANARY}))
     with pytest.raises(expected, match="Google as vault:google") as caught:
-        await make().issue()
+        await make().issue(Order())
     assert CANARY not in "".join(traceback.format_exception(caught.value))
 
 
@@ -119,7 +120,7 @@ async def test_an_unreachable_api_for_impersonation_is_unavailable(make: Make, g
     """A Google that is gone is a reason to wait."""
     await google.stop()
     with pytest.raises(UnavailableError):
-        await make(impersonate="pull@p.example").issue()
+        await make(impersonate="pull@p.example").issue(Order())
 
 
 @pytest.mark.parametrize(
@@ -138,14 +139,14 @@ async def test_a_document_of_another_kind_is_a_shape_error(make: Make, held_sour
     """What is no credentials file is named as such, without its content."""
     held_source.put("google", text)
     with pytest.raises(ShapeError) as caught:
-        await make().issue()
+        await make().issue(Order())
     assert CANARY not in "".join(traceback.format_exception(caught.value))
 
 
 async def test_a_key_is_read_and_is_the_password(make: Make, held_source: HeldSource, google: Google) -> None:
     """With json_key nobody is asked: the document is the password, and its revision the source's."""
     provider = make(json_key={"vault": "google"}, credentials=None)
-    issued = await provider.issue()
+    issued = await provider.issue(Order())
     assert (issued.login.username, issued.revision, issued.expiry) == ("_json_key", "3", UNKNOWN)
     assert issued.login.secret.reveal() == held_source.held["google"].secret.reveal()
     assert await provider.revision() == "3"

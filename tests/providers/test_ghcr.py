@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from rotator.domain.model import NEVER, UNKNOWN, Expiry, Login
+from rotator.ports import Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.ghcr import EXPIRY_HEADER, SCOPES_HEADER, Ghcr, GhcrConfig
 from rotator.secret import Secret
@@ -50,46 +51,46 @@ def login(token: str = TOKEN) -> Login:
 async def test_the_header_tells_the_expiry(ghcr: Ghcr, github: GitHub, header: str, expected: Expiry) -> None:
     """Both formats are read; what cannot be read is unknown, not never."""
     github.tokens[TOKEN] = {EXPIRY_HEADER: header}
-    assert await ghcr.inspect(login()) == expected
+    assert (await ghcr.inspect(login())).expiry == expected
 
 
 async def test_no_header_means_never(ghcr: Ghcr) -> None:
     """GitHub names a date for each token that has one."""
-    assert await ghcr.inspect(login()) == NEVER
+    assert (await ghcr.inspect(login())).expiry == NEVER
 
 
 @pytest.mark.parametrize("token", ["ghs_app", "ghu_user", "gho_oauth", "ghr_refresh"])
 async def test_no_header_for_an_apps_token_means_nothing(ghcr: Ghcr, github: GitHub, token: str) -> None:
     """Tokens of apps die within hours although no date is named."""
     github.tokens[token] = {}
-    assert await ghcr.inspect(login(token)) == UNKNOWN
+    assert (await ghcr.inspect(login(token))).expiry == UNKNOWN
 
 
 @pytest.mark.parametrize("status", [301, 401, 403, 404, 429, 500, 503])
 async def test_any_failure_is_unknown(ghcr: Ghcr, github: GitHub, status: int) -> None:
     """Whatever else GitHub answers, nothing is concluded and nothing raised."""
     github.fail(status, headers={"Location": "/elsewhere"})
-    assert await ghcr.inspect(login()) == UNKNOWN
-    assert (await ghcr.issue()).expiry == UNKNOWN
+    assert (await ghcr.inspect(login())).expiry == UNKNOWN
+    assert (await ghcr.issue(Order())).expiry == UNKNOWN
 
 
 async def test_an_enterprise_server_without_rate_limits_still_tells(ghcr: Ghcr, github: GitHub) -> None:
     """Where rate limits are switched off the answer is 404, with the expiry beside it."""
     github.fail(404, headers={EXPIRY_HEADER: "2026-10-15 13:19:49 UTC"})
-    assert await ghcr.inspect(login()) == OCTOBER
+    assert (await ghcr.inspect(login())).expiry == OCTOBER
 
 
 @pytest.mark.parametrize("body", ["<html>Sign in to the network</html>", "{}", "[]", "7", "[" * 2000])
 async def test_a_page_of_somebody_else_is_not_githubs_word(ghcr: Ghcr, github: GitHub, body: str) -> None:
     """A proxy's 200 without the header does not make a token live for ever."""
     github.fail(200, body=body)
-    assert await ghcr.inspect(login()) == UNKNOWN
+    assert (await ghcr.inspect(login())).expiry == UNKNOWN
 
 
 async def test_an_unreachable_github_is_unknown_and_no_failure(ghcr: Ghcr, github: GitHub) -> None:
     """Without the API the token is issued all the same."""
     await github.stop()
-    issued = await ghcr.issue()
+    issued = await ghcr.issue(Order())
     assert (issued.login, issued.expiry, issued.revision) == (login(), UNKNOWN, "4")
     assert dict(issued.notes) == {}
 
@@ -106,14 +107,14 @@ async def test_an_unreachable_github_is_unknown_and_no_failure(ghcr: Ghcr, githu
 )
 async def test_what_cannot_stand_in_a_header_is_not_sent(ghcr: Ghcr, github: GitHub, token: str) -> None:
     """A broken token is not shown to GitHub at all."""
-    assert await ghcr.inspect(login(token)) == UNKNOWN
+    assert (await ghcr.inspect(login(token))).expiry == UNKNOWN
     assert list(github.asked) == []
 
 
 async def test_issuing_asks_github_once(ghcr: Ghcr, github: GitHub) -> None:
     """One call gives expiry and scopes, with the token as a bearer."""
     github.tokens[TOKEN] = {EXPIRY_HEADER: "2027-03-19 00:00:00 -0500", SCOPES_HEADER: "repo, read:packages"}
-    issued = await ghcr.issue()
+    issued = await ghcr.issue(Order())
     assert (issued.expiry, dict(issued.notes)) == (MARCH, {"scopes": "read:packages, repo"})
     (asked,) = github.asked
     assert (asked.method, asked.path, asked.credential) == ("GET", "/rate_limit", f"Bearer {TOKEN}")
@@ -132,14 +133,14 @@ async def test_scopes_are_noted_when_github_names_them(
 ) -> None:
     """An empty list is a fact; a missing header is none."""
     github.tokens[TOKEN] = headers
-    assert dict((await ghcr.issue()).notes) == expected
+    assert dict((await ghcr.issue(Order())).notes) == expected
 
 
 async def test_the_sources_earlier_date_wins(ghcr: Ghcr, github: GitHub, held_source: HeldSource) -> None:
     """Whoever names the earlier date is believed."""
     held_source.put(PLACE, TOKEN, expiry=OCTOBER)
     github.tokens[TOKEN] = {EXPIRY_HEADER: "2027-03-19 00:00:00 -0500"}
-    assert (await ghcr.issue()).expiry == OCTOBER
+    assert (await ghcr.issue(Order())).expiry == OCTOBER
 
 
 async def test_no_redirect_is_followed(ghcr: Ghcr, github: GitHub) -> None:
@@ -158,7 +159,7 @@ async def test_proxies_and_logins_of_the_environment_have_no_effect(
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert await ghcr.inspect(login()) == NEVER
+    assert (await ghcr.inspect(login())).expiry == NEVER
     assert github.asked[0].credential == f"Bearer {TOKEN}"
 
 

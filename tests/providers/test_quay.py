@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from rotator.domain.model import NEVER, UNKNOWN, Expiry, Login, Strategy
 from rotator.domain.verdict import Verdict
 from rotator.errors import AuthenticationError, RateLimitedError, RotatorError, UnavailableError
-from rotator.ports import Clock
+from rotator.ports import Clock, Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.quay import Quay, QuayConfig
 from rotator.sandbox.registry import SandboxRegistry
@@ -71,7 +71,7 @@ def make(make_context: Callable[[str], ProviderContext], server: SandboxRegistry
 async def test_an_oidc_token_buys_an_hour(make: Make) -> None:
     """The exchange's token is the password; it tells its expiry, and has no revision of its own."""
     quay = make(mode="federated")
-    issued = await quay.issue()
+    issued = await quay.issue(Order())
     assert issued.login == Login(ROBOT, Secret(HOUR))
     assert issued.expiry == Expiry(datetime(2026, 11, 23, 13, tzinfo=UTC))
     assert (issued.revision, await quay.revision(), quay.strategy) == (None, None, Strategy.EPHEMERAL)
@@ -80,13 +80,13 @@ async def test_an_oidc_token_buys_an_hour(make: Make) -> None:
 
 async def test_equal_credentials_share_one_exchange(make: Make, server: SandboxRegistry) -> None:
     """Two who ask within a minute cost one call."""
-    assert await make(mode="federated").issue() == await make(mode="federated").issue()
+    assert await make(mode="federated").issue(Order()) == await make(mode="federated").issue(Order())
     assert server.count("GET", "/oauth2/federation") == 1
 
 
 async def test_a_robots_own_token_never_expires(make: Make, server: SandboxRegistry) -> None:
     """Read mode hands over the source's token and asks nobody."""
-    issued = await make().issue()
+    issued = await make().issue(Order())
     assert issued.login == Login(ROBOT, Secret(OIDC))
     assert (issued.expiry, issued.revision) == (NEVER, "9")
     assert list(server.asked) == []
@@ -95,15 +95,15 @@ async def test_a_robots_own_token_never_expires(make: Make, server: SandboxRegis
 async def test_an_exchanged_token_in_the_source_tells_its_expiry(make: Make, held_source: HeldSource) -> None:
     """Whoever keeps an hour's token in the source has its expiry known; what only looks like one has none."""
     held_source.put("robot", HOUR)
-    assert (await make().issue()).expiry == Expiry(datetime(2026, 11, 23, 13, tzinfo=UTC))
-    assert await make().inspect(Login(ROBOT, Secret("a.b.c"))) == UNKNOWN
+    assert (await make().issue(Order())).expiry == Expiry(datetime(2026, 11, 23, 13, tzinfo=UTC))
+    assert (await make().inspect(Login(ROBOT, Secret("a.b.c")))).expiry == UNKNOWN
 
 
 async def test_an_untrusted_token_is_an_authentication_error(make: Make, held_source: HeldSource) -> None:
     """The message names the robot, and nothing of the answer."""
     held_source.put("robot", "stranger")
     with pytest.raises(AuthenticationError, match=r"acme\+pull") as caught:
-        await make(mode="federated").issue()
+        await make(mode="federated").issue(Order())
     assert OIDC not in str(caught.value)
 
 
@@ -115,7 +115,7 @@ async def test_each_refusal_has_its_class(
     server.faults.clear()
     server.fail(status, path="/oauth2")
     with pytest.raises(expected):
-        await make(mode="federated").issue()
+        await make(mode="federated").issue(Order())
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"token": 7}', '{"token": ""}', "<html>"])
@@ -124,7 +124,7 @@ async def test_an_answer_without_a_token_is_unavailable(make: Make, server: Sand
     server.faults.clear()
     server.fail(200, path="/oauth2", body=body)
     with pytest.raises(UnavailableError):
-        await make(mode="federated").issue()
+        await make(mode="federated").issue(Order())
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
-from rotator.domain.model import UNKNOWN, Expiry, Issued, Login, Strategy
+from rotator.domain.inspection import NOTHING_KNOWN, Inspection
+from rotator.domain.model import Issued, Login, Strategy
 from rotator.domain.verdict import Finding, Verdict, Verification
 from rotator.errors import RateLimitedError, RotatorError, UnsupportedError
-from rotator.ports import Clock, Verifier
+from rotator.ports import Clock, Order, Verifier
 from rotator.registry.client import RegistryClient
 from rotator.registry.verify import RegistryVerifier, auth_probe
 from rotator.sandbox.registry import SandboxRegistry
@@ -37,18 +38,19 @@ class GenericVendor:
     strategy = Strategy.READ
     identity = "generic"
 
-    async def issue(self) -> Issued:
+    async def issue(self, order: Order) -> Issued:
         """Refuse."""
+        del order
         raise UnsupportedError("no")
 
     async def revision(self) -> str | None:
         """Know nothing."""
         return None
 
-    async def inspect(self, login: Login) -> Expiry:
+    async def inspect(self, login: Login) -> Inspection:
         """Know nothing."""
         del login
-        return UNKNOWN
+        return NOTHING_KNOWN
 
     async def probe(self, login: Login) -> Finding:
         """Answer as told, else ask the registry."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rotator.domain.declares import Declares
 from rotator.domain.model import Entry, Held, Login
 from rotator.errors import ConflictError, NotFoundError, RotatorError, ShapeError
 from rotator.targets.context import TargetContext
@@ -85,6 +86,11 @@ class KubernetesTarget:
     def kind(self) -> str:
         """``kubernetes``."""
         return "kubernetes"
+
+    @property
+    def declares(self) -> Declares:
+        """The value is read back, the next pull uses it, and the API server keeps writers apart."""
+        return Declares()
 
     async def placements(self) -> Sequence[str]:
         """Return ``namespace/secret`` for every selected namespace that is not going away, sorted.
