@@ -21,6 +21,7 @@ from rotator.transport.message import (
     parse_retry_after,
 )
 from rotator.transport.peer import CONNECTIONS_PER_PEER, Peer, tls_context
+from rotator.transport.reach import Reach
 from rotator.transport.status import check_status, code_of
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "MAX_RETRY_AFTER",
     "Call",
     "Peer",
+    "Reach",
     "Request",
     "Response",
     "Transport",

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from rotator.ports import Clock
@@ -39,12 +40,19 @@ class Transport:
     Args:
         clock: For durations and ``Retry-After`` dates.
         observe: Told of each finished call; must not raise or block. A cancelled call is not told.
+        resolver: How names become addresses; None for the system's way.
     """
 
-    def __init__(self, *, clock: Clock, observe: Callable[[Call], None] = ignore_call) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        observe: Callable[[Call], None] = ignore_call,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
         self._clock = clock
         self._observe = observe
-        self._pools = Pools(clock.monotonic)
+        self._pools = Pools(clock.monotonic, resolver)
 
     async def send(self, peer: Peer, request: Request) -> Response:
         """Send one request and read its answer; any status is an answer.
@@ -55,6 +63,7 @@ class Transport:
         Raises:
             UnavailableError: No complete answer in time, or none that is HTTP; ``cause`` says which.
             PermanentError: The URL or a header is unusable, or plain HTTP to a peer that is not ``insecure``.
+            PermissionDeniedError: The peer is at no address that its ``reach`` permits; nothing was sent.
             ConfigError: A certificate file of the peer is unusable.
         """
         pool = await self._pools.take(peer, request.url)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
-from rotator.errors import PermanentError, RotatorError, UnavailableError
+from rotator.errors import PermanentError, PermissionDeniedError, RotatorError, UnavailableError
 from rotator.transport.peer import Peer
+from rotator.transport.reach import UnreachableAddressError
 
 BROKEN = (TimeoutError, aiohttp.ClientError, OSError, ValueError)
 """All that may come out of a call, besides cancellation. ValueError is what is said of an unusable URL or header."""
@@ -50,6 +51,12 @@ def failure_of(peer: Peer, url: str, error: Exception, deadline: float) -> Failu
     """
     if _never_sent(error):
         return Failure(PermanentError(f"{peer.name}: the URL or a header cannot be sent"), None, "")
+    if _is_out_of_reach(error):
+        refusal = PermissionDeniedError(
+            f"{peer.name}: {origin_of(url)} is at an address that must not be connected to from here",
+            hint="Loopback, private, link-local and metadata addresses have to be allowed in words",
+        )
+        return Failure(refusal, None, "")
     cause, words = _cause(error, deadline)
     where = f"the socket {peer.unix_socket}" if peer.unix_socket else origin_of(url)
     return Failure(UnavailableError(f"{peer.name}: {where}: {words}", cause=cause), _system_error(error), cause)
@@ -82,6 +89,10 @@ def _never_sent(error: Exception) -> bool:
     if isinstance(error, aiohttp.InvalidURL):
         return True
     return isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError | ssl.SSLError)
+
+
+def _is_out_of_reach(error: Exception) -> bool:
+    return isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, UnreachableAddressError)
 
 
 def _cause(error: Exception, deadline: float) -> tuple[str, str]:

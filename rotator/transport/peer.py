@@ -7,6 +7,7 @@ import ssl
 from dataclasses import dataclass, field
 
 from rotator.errors import ConfigError
+from rotator.transport.reach import Reach
 
 CONNECTIONS_PER_PEER = 64
 
@@ -23,6 +24,7 @@ class Peer:
         unix_socket: Path of a UNIX socket to connect to instead of the URL's host; None for TCP.
         client_cert: Paths of a PEM certificate and its key for mutual TLS; None for none.
         connections: How many connections may be open to it at once, > 0.
+        reach: The addresses it may be at; None for any. Says nothing about what a proxy connects to.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Peer:
     unix_socket: str | None = None
     client_cert: tuple[str, str] | None = None
     connections: int = CONNECTIONS_PER_PEER
+    reach: Reach | None = None
 
 
 Signature = tuple[tuple[int, int, int] | None, ...]

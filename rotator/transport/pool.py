@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 
 from rotator.errors import ConfigError, PermanentError, UnavailableError
 from rotator.transport.failure import origin_of
 from rotator.transport.peer import Peer, Signature, signature_of, tls_context
+from rotator.transport.reach import guarded_sockets
 
 UNUSED_SECONDS = 3600.0
 """A pool unused for so long belongs to a peer that is not meant any more: renewed certificates make new peers."""
@@ -41,10 +43,12 @@ class Pools:
 
     Args:
         monotonic: Tells the seconds.
+        resolver: How names become addresses; None for the system's way.
     """
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], resolver: AbstractResolver | None = None) -> None:
         self._monotonic = monotonic
+        self._resolver = resolver
         self._pools: dict[Peer, Pool] = {}
         self._is_closed = False
 
@@ -85,7 +89,7 @@ class Pools:
 
     async def _replace(self, peer: Peer, old: Pool | None, signature: Signature) -> Pool:
         try:
-            session = open_session(peer)
+            session = open_session(peer, self._resolver)
         except ConfigError:
             if old is None:
                 raise
@@ -103,8 +107,12 @@ class Pools:
         return not pool.calls and self._monotonic() - pool.used_at > UNUSED_SECONDS
 
 
-def open_session(peer: Peer) -> aiohttp.ClientSession:
+def open_session(peer: Peer, resolver: AbstractResolver | None = None) -> aiohttp.ClientSession:
     """Return a client for ``peer`` that follows the law of this package.
+
+    Args:
+        peer: Whom it is for.
+        resolver: How names become addresses; None for the system's way.
 
     Raises:
         ConfigError: As `tls_context`.
@@ -113,7 +121,13 @@ def open_session(peer: Peer) -> aiohttp.ClientSession:
     if peer.unix_socket is not None:
         connector = aiohttp.UnixConnector(path=peer.unix_socket, limit=peer.connections)
     else:
-        connector = aiohttp.TCPConnector(ssl=tls_context(peer), limit=peer.connections, ttl_dns_cache=_DNS_SECONDS)
+        connector = aiohttp.TCPConnector(
+            ssl=tls_context(peer),
+            limit=peer.connections,
+            ttl_dns_cache=_DNS_SECONDS,
+            resolver=resolver,
+            socket_factory=guarded_sockets(peer.reach) if peer.reach is not None else None,
+        )
     return aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=None),
