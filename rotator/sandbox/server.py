@@ -85,15 +85,21 @@ class SandboxServer:
         Raises:
             OSError: The port is taken; the server is as stopped as before.
         """
-        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=self._tls, reuse_address=True)
+        runner = self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
         try:
-            await site.start()
+            await web.TCPSite(runner, "127.0.0.1", port, ssl_context=self._tls, reuse_address=True).start()
         except OSError:
             await self.stop()
             raise
-        self._port = int(self._runner.addresses[0][1])
+        self._port = int(runner.addresses[0][1])
+        return self
+
+    async def start_at(self, path: str) -> Self:
+        """Listen on a UNIX socket at ``path`` instead of on a port; `host` and `url` mean nothing then."""
+        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.UnixSite(self._runner, path).start()
         return self
 
     async def stop(self) -> None:
