@@ -237,7 +237,9 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
     clients: dict[Provider, RegistryClient] = {}
     verifier = RegistryVerifier(clients.__getitem__)
     world = Surroundings(clock, random.random, verifier, fingerprint, hooks)
-    targets = open_targets(config, TargetContext(transport, clock, random.random, sources.by_name), stack)
+    targets = open_targets(
+        config, TargetContext(transport, clock, random.random, sources.by_name, sources.session), stack
+    )
     context_of = provider_contexts(config, clock, transport, sources.by_name, stack)
     credentials.update(wire_credentials(config, targets, clients, context_of))
     rotator = Rotator(ledger, rollout, guard, world)

@@ -22,7 +22,7 @@ from rotator.config.root import Config, StoreConfig
 from rotator.domain.model import UNKNOWN, Expiry
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.errors import ConfigError
-from rotator.ports import Clock, Provider, Source
+from rotator.ports import Clock, Provider, Source, Vault
 from rotator.providers import PROVIDERS
 from rotator.providers.context import ProviderContext
 from rotator.providers.shared import Shared
@@ -49,11 +49,13 @@ class Sources:
         by_name: ``file``, ``env``, and ``vault`` where it is configured.
         background: Tasks that run as long as the daemon does.
         token_expiry: Tells when Vault's token ends.
+        session: The session with Vault, for targets that write there; None where it is not configured.
     """
 
     by_name: Mapping[str, Source]
     background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
     token_expiry: Callable[[], Expiry] = lambda: UNKNOWN
+    session: Vault | None = None
 
 
 async def open_state(config: StoreConfig, stack: AsyncExitStack) -> tuple[SqlStore, Fingerprinter]:
@@ -100,7 +102,7 @@ def open_sources(config: Config, clock: Clock, fingerprint: Fingerprinter, stack
     stack.callback(executor.shutdown, wait=False, cancel_futures=True)
     vault = VaultSource(config.vault, VaultTools(executor, clock, fingerprint, bootstrap, random.random))
     stack.push_async_callback(vault.close)
-    return Sources({**local, "vault": vault}, (vault.renew_forever,), vault.token_expiry)
+    return Sources({**local, "vault": vault}, (vault.renew_forever,), vault.token_expiry, vault)
 
 
 def open_targets(config: Config, context: TargetContext, stack: AsyncExitStack) -> dict[str, DeliveryTarget]:

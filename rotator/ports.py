@@ -7,7 +7,7 @@ Whoever implements one of these lets only `rotator.errors` out: `TemporaryError`
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from rotator.domain.model import Stage
 
@@ -81,6 +81,32 @@ class Source(Protocol):
 
     async def close(self) -> None:
         """Let go of connections. Safe to repeat."""
+        ...
+
+
+class Vault(Protocol):
+    """The daemon's one session with Vault, for targets that write there. Logs in and renews by itself."""
+
+    async def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """Ask Vault's API, and return the JSON object it answered; an empty one for an empty answer. May be secret.
+
+        Args:
+            method: ``GET``, ``POST``, or ``PATCH`` for a JSON merge patch.
+            path: Percent-encoded, from ``/v1/`` on; holds no secret.
+            body: JSON. May be secret.
+
+        Raises:
+            NotFoundError: Nothing is there. ConflictError: A check-and-set did not match: somebody was faster.
+            PermissionDeniedError, AuthenticationError, UnavailableError, RateLimitedError, PermanentError.
+        """
+        ...
+
+    async def engine_version(self, mount: str) -> int:
+        """Return the version of the key-value engine at ``mount``: 1 or 2; asked once where it is not configured.
+
+        Raises:
+            UnsupportedError: Another kind of engine is mounted there. Others as `request`.
+        """
         ...
 
 

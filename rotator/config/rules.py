@@ -12,6 +12,7 @@ from rotator.config.mistake import KeyPath
 from rotator.config.parts import Finding, Parts, walk
 from rotator.config.ref import SecretRef
 from rotator.config.section_rules import SECTION_RULES
+from rotator.config.target import TargetConfig
 from rotator.domain.reference import parse
 
 MIN_RENEW_BEFORE = timedelta(minutes=1)
@@ -100,6 +101,12 @@ def _vault_is_configured(parts: Parts) -> Iterator[Finding]:
             yield path, "is read from Vault, but there is no vault section; add one, or write {file: ...}"
 
 
+def _vault_is_configured_for_targets(parts: Parts) -> Iterator[Finding]:
+    for path, model in parts.models():
+        if isinstance(model, TargetConfig) and model.needs_vault and not parts.has_vault:
+            yield (*path, "type"), "writes to Vault, but there is no vault section; add one"
+
+
 def _references(parts: Parts) -> Iterator[tuple[KeyPath, SecretRef]]:
     for start, model in parts.models():
         for path, value in walk(model, start):
@@ -121,5 +128,6 @@ _RULES: tuple[Callable[[Parts], Iterator[Finding]], ...] = (
     _images_belong_to_registry,
     _times_can_work,
     _vault_is_configured,
+    _vault_is_configured_for_targets,
     *SECTION_RULES,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,9 @@ class TargetConfig(BaseModel):
     """A place that must hold credentials."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    needs_vault: ClassVar[bool] = False
+    """Whether targets of this kind write to the Vault of the ``vault`` section."""
 
     type: str
     """Which kind of target this is; selects the options that follow."""

@@ -195,6 +195,8 @@ class SandboxVault(SandboxServer):
         if mount.version == 1:
             section, secret_path = PLAIN, path.removeprefix(f"{name}/")
         logical = f"{name}/{secret_path}"
+        if request.method == "PATCH" and request.content_type != "application/merge-patch+json":
+            raise RefusedError(415, "PATCH requires Content-Type of application/merge-patch+json")
         self._check_denied(logical)
         if not token.may(logical):
             raise RefusedError(403, "permission denied")
@@ -233,7 +235,7 @@ def _verb(request: web.Request) -> str:
     # aiohttp's parser refuses the method LIST; Vault takes this query instead of it.
     if request.query.get("list") == "true":
         return "list"
-    return {"GET": "read", "DELETE": "delete"}.get(request.method, "write")
+    return {"GET": "read", "DELETE": "delete", "PATCH": "patch"}.get(request.method, "write")
 
 
 def _overlap(name: str, rule: str) -> bool:

@@ -5,7 +5,7 @@ Source: https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2 and .../k
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class KvRequest:
     """One question to an engine.
 
     Args:
-        verb: ``read``, ``write``, ``delete`` or ``list``.
+        verb: ``read``, ``write``, ``patch``, ``delete`` or ``list``.
         section: ``data``, ``metadata``, ``delete``, ``undelete``, ``destroy``; `PLAIN` for version 1.
         path: Inside the mount.
         body: Parsed JSON.
@@ -229,6 +229,19 @@ def _write_data(mount: KvMount, asked: KvRequest, now: datetime) -> Answer:
     return 200, mount.secrets[asked.path].version_json(number)
 
 
+def _patch_data(mount: KvMount, asked: KvRequest, now: datetime) -> Answer:
+    known = mount.secrets.get(asked.path)
+    if known is None or known.current not in known.versions or not known.versions[known.current].is_readable:
+        raise RefusedError(404)
+    before = known.versions[known.current].data or {}
+    return _write_data(mount, replace(asked, body={**asked.body, "data": _patched(before, asked.body["data"])}), now)
+
+
+def _patched(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON merge patch applied, one level deep: null removes a field."""
+    return {key: value for key, value in {**before, **patch}.items() if value is not None}
+
+
 def _delete_data(mount: KvMount, asked: KvRequest, now: datetime) -> Answer:
     if asked.path in mount.secrets:
         mount.soft_delete(asked.path, [mount.secrets[asked.path].current], now)
@@ -247,6 +260,14 @@ def _write_metadata(mount: KvMount, asked: KvRequest, now: datetime) -> Answer:
         secret.custom_metadata = {str(name): str(value) for name, value in asked.body["custom_metadata"].items()}
         secret.updated_at = now
     return 204, None
+
+
+def _patch_metadata(mount: KvMount, asked: KvRequest, now: datetime) -> Answer:
+    if asked.path not in mount.secrets:
+        raise RefusedError(404)
+    before = mount.secrets[asked.path].custom_metadata or {}
+    patched = _patched(before, asked.body.get("custom_metadata") or {})
+    return _write_metadata(mount, replace(asked, body={"custom_metadata": patched}), now)
 
 
 def _delete_metadata(mount: KvMount, asked: KvRequest, _: datetime) -> Answer:
@@ -281,6 +302,8 @@ _ANSWERS: dict[tuple[str, str], Callable[[KvMount, KvRequest, datetime], Answer]
     ("read", "data"): _read_data,
     ("write", "data"): _write_data,
     ("delete", "data"): _delete_data,
+    ("patch", "data"): _patch_data,
+    ("patch", "metadata"): _patch_metadata,
     ("read", "metadata"): _read_metadata,
     ("write", "metadata"): _write_metadata,
     ("delete", "metadata"): _delete_metadata,

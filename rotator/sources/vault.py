@@ -1,15 +1,16 @@
-"""`VaultSource`: secrets in Vault's (or OpenBao's) key-value engines, version 1 and 2."""
+"""`VaultSource`: secrets in Vault's (or OpenBao's) key-value engines, and the one session with Vault."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import hvac
+import hvac.exceptions
 
 from rotator.config.vault import VaultConfig
 from rotator.domain.model import Expiry
@@ -29,7 +30,7 @@ from rotator.sources.vault_kv import (
 )
 from rotator.sources.vault_login import Bootstrap, Door
 from rotator.sources.vault_token import Jitter, TokenKeeper
-from rotator.sources.vault_wire import VaultWire
+from rotator.sources.vault_wire import Answer, VaultWire
 
 PLAIN, VERSIONED = 1, 2
 """Versions of the key-value engine."""
@@ -103,6 +104,25 @@ class VaultSource:
         number = await self._shared(("version", place.mount, place.path), lambda: self._number(place))
         return None if number is None else str(number)
 
+    async def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """Ask Vault's API, for targets that write there. As `rotator.ports.Vault.request`."""
+        question = partial(_request, method=method, path=path, body=body)
+        try:
+            answer: Mapping[str, Any] = await self._within_deadline(self._keeper.ask(question), path)
+        except hvac.exceptions.InvalidPath:
+            # Without the cause: it carries the answer.
+            raise NotFoundError(f"vault: {method} {path}: there is nothing") from None
+        return answer
+
+    async def engine_version(self, mount: str) -> int:
+        """Return the version of the engine at ``mount``. As `rotator.ports.Vault.engine_version`."""
+        known = self._engine(mount)
+        if known is None:
+            question = partial(ask_engine_version, mount=mount)
+            known = await self._within_deadline(self._keeper.ask(question), mount) or VERSIONED
+            self._detected[mount] = known
+        return known
+
     async def renew_forever(self) -> None:
         """Keep the daemon's token alive; run it as a task beside the source."""
         await self._keeper.renew_forever()
@@ -130,20 +150,25 @@ class VaultSource:
     async def _asked(self, question: Callable[..., tuple[int, Any]], place: Place) -> Any:
         """Ask within the deadline, logins included; remember which engine it turned out to be."""
         mount = place.mount
+        asked = self._keeper.ask(partial(question, place=place, known=self._engine(mount)))
         try:
-            async with asyncio.timeout(self._deadline.total_seconds()):
-                found, answer = await self._keeper.ask(partial(question, place=place, known=self._engine(mount)))
-        except TimeoutError as error:
-            raise UnavailableError(
-                f"vault: {place}: no answer in time ({self._deadline.total_seconds():g} s)",
-                hint="Check that Vault is healthy and can be reached from here",
-                cause="timeout",
-            ) from error
+            found, answer = await self._within_deadline(asked, str(place))
         except NotFoundError:
             self._detected.pop(mount, None)  # the mount may have been upgraded to version 2 since it was asked
             raise
         self._detected[mount] = found
         return answer
+
+    async def _within_deadline(self, asked: Awaitable[Answer], subject: str) -> Answer:
+        try:
+            async with asyncio.timeout(self._deadline.total_seconds()):
+                return await asked
+        except TimeoutError as error:
+            raise UnavailableError(
+                f"vault: {subject}: no answer in time ({self._deadline.total_seconds():g} s)",
+                hint="Check that Vault is healthy and can be reached from here",
+                cause="timeout",
+            ) from error
 
     def _engine(self, mount: str) -> int | None:
         return self._configured.get(mount) or self._detected.get(mount)
@@ -165,6 +190,12 @@ class VaultSource:
         self._flights.pop(key, None)
         if not flight.cancelled():
             flight.exception()  # looked at, so that a failure nobody waits for any more is not reported as lost
+
+
+def _request(client: hvac.Client, *, method: str, path: str, body: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    headers = {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else {}
+    answer: Mapping[str, Any] = client.adapter.request(method.lower(), path, headers=headers, json=body)
+    return answer
 
 
 def _read(client: hvac.Client, *, place: Place, known: int | None) -> tuple[int, Document]:

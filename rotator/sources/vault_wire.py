@@ -18,7 +18,7 @@ import requests
 import urllib3.exceptions
 
 from rotator.config.vault import VaultConfig
-from rotator.errors import RotatorError, UnavailableError
+from rotator.errors import ConflictError, RotatorError, UnavailableError
 from rotator.ports import Clock
 from rotator.secret import Secret
 from rotator.sources.vault_socket import Call, open_session
@@ -27,6 +27,11 @@ from rotator.transport import MAX_BODY_BYTES, Response, check_status, origin_of,
 Answer = TypeVar("Answer")
 
 NOT_FOUND = 404
+BAD_REQUEST = 400
+CHECK_AND_SET = b"check-and-set parameter did not match"
+"""How Vault says, with status 400, that a write was based on an older version.
+Source: https://developer.hashicorp.com/vault/docs/secrets/kv/kv-v2/cookbook/patch-data (read 2026-11-28)."""
+
 _REDIRECTS = range(300, 400)
 _ASIDE = {
     472: "is a disaster-recovery standby",
@@ -129,6 +134,7 @@ class BoundedAdapter(hvac.adapters.JSONAdapter):  # type: ignore[misc]  # hvac h
 
         Raises:
             hvac.exceptions.InvalidPath: 404, with the parsed body: hvac itself looks at it.
+            ConflictError: A check-and-set did not match.
             UnavailableError: Sealed, standby, 5xx, redirect, or no usable answer; ``cause`` says which.
             RotatorError: Any other status, as in `rotator.transport.check_status`.
         """
@@ -140,6 +146,8 @@ class BoundedAdapter(hvac.adapters.JSONAdapter):  # type: ignore[misc]  # hvac h
             raise hvac.exceptions.InvalidPath(subject, json=_json_or_none(response))
         if response.status in _ASIDE:
             raise self._set_aside(response)
+        if response.status == BAD_REQUEST and CHECK_AND_SET in response.body:
+            raise ConflictError(f"{subject}: somebody else wrote a newer version")
         check_status(response, subject)
         return self._object(response) if response.body else {}
 

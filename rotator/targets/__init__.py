@@ -10,5 +10,6 @@ from __future__ import annotations
 TARGETS: dict[str, str] = {
     "docker_config": "rotator.targets.docker_config:DockerConfigTarget",
     "kubernetes": "rotator.targets.kubernetes:KubernetesTarget",
+    "vault_kv": "rotator.targets.vault_kv:VaultKvTarget",
 }
 """Kind, as in the configuration's ``type``, to ``module:Class``. Loaded only when configured."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from rotator.ports import Clock, Source
+from rotator.ports import Clock, Source, Vault
 from rotator.transport import Transport
 
 
@@ -19,9 +19,11 @@ class TargetContext:
         random: Draws from [0, 1), for jitter.
         sources: Where the secrets are read that a target itself needs, by name: ``file``, ``env``, and ``vault`` when
             it is configured.
+        vault: The daemon's session with Vault; None where it is not configured.
     """
 
     transport: Transport
     clock: Clock
     random: Callable[[], float]
     sources: Mapping[str, Source] = field(default_factory=dict)
+    vault: Vault | None = None

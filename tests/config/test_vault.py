@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 import pytest
 from pydantic import ValidationError
 
+from rotator.config.kinds import Kinds
+from rotator.config.load import load
+from rotator.config.target import TargetConfig
 from rotator.config.vault import (
     AppRoleAuth,
     AwsAuth,
@@ -16,6 +21,7 @@ from rotator.config.vault import (
     TokenAuth,
     VaultConfig,
 )
+from rotator.errors import ConfigError
 
 TOKEN = {"method": "token", "token": {"env": "VAULT_TOKEN"}}
 
@@ -107,3 +113,25 @@ def test_section_does_not_change() -> None:
     """A loaded section is frozen."""
     with pytest.raises(ValidationError, match="frozen"):
         section().insecure = True  # type: ignore[misc]  # the mistake under test
+
+
+class Vaulted(TargetConfig):
+    """A place inside Vault."""
+
+    needs_vault: ClassVar[bool] = True
+
+    type: Literal["vaulted"]
+
+
+@pytest.mark.parametrize(
+    "section", ["", "vault: {address: 'https://v', auth: {method: token, token: {env: T}}}\n"], ids=["without", "with"]
+)
+def test_a_target_in_vault_needs_the_section(write: Callable[[str], Path], section: str) -> None:
+    """A target that writes to Vault is refused where nobody said which Vault, with its place in the file."""
+    path = write(f"version: 1\n{section}targets:\n  hub:\n    type: vaulted\n")
+    kinds = Kinds(credentials={}, targets={"vaulted": Vaulted})
+    if section:
+        load(path, kinds)
+        return
+    with pytest.raises(ConfigError, match=r"4: targets.hub.type: writes to Vault, but there is no vault section"):
+        load(path, kinds)

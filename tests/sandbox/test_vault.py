@@ -106,6 +106,31 @@ async def test_check_and_set_refuses_a_stale_version(vault: SandboxVault, client
     assert (await read(client, "a"))["data"] == {"token": "y"}
 
 
+async def test_patch_merges_what_can_be_read(vault: SandboxVault, client: hvac.Client) -> None:
+    """A merge patch keeps the other fields, removes what is null, and checks and sets; without a version it is 404."""
+    vault.mount("kv")
+    path, headers = "/v1/kv/data/a", {"Content-Type": "application/merge-patch+json"}
+    body = {"options": {"cas": 1}, "data": {"token": "y", "old": None}}
+    with pytest.raises(hvac.exceptions.InvalidPath):
+        await ask(client.adapter.request, "patch", path, headers=headers, json=body)
+    vault.put("kv/a", {"token": "x", "old": 1, "other": 2})
+    await ask(client.adapter.request, "patch", path, headers=headers, json=body)
+    assert (await read(client, "a"))["data"] == {"token": "y", "other": 2}
+    with pytest.raises(hvac.exceptions.InvalidRequest, match="check-and-set"):
+        await ask(client.adapter.request, "patch", path, headers=headers, json=body)
+
+
+async def test_metadata_can_be_patched(vault: SandboxVault, client: hvac.Client) -> None:
+    """A merge patch of the metadata keeps the other notes; as plain JSON it is refused."""
+    vault.put("kv/a", {"token": "x"}, custom_metadata={"owner": "web", "old": "1"})
+    path, body = "/v1/kv/metadata/a", {"custom_metadata": {"new": "2", "old": None}}
+    headers = {"Content-Type": "application/merge-patch+json"}
+    await ask(client.adapter.request, "patch", path, headers=headers, json=body)
+    assert (await read(client, "a"))["metadata"]["custom_metadata"] == {"owner": "web", "new": "2"}
+    with pytest.raises(hvac.exceptions.VaultError):
+        await ask(client.adapter.request, "patch", path, json=body)
+
+
 async def test_soft_deleted_version_comes_back(vault: SandboxVault, client: hvac.Client) -> None:
     """A soft-deleted version answers 404 with its deletion time until it is undeleted."""
     vault.put("kv/a", {"token": "x"})

@@ -12,7 +12,9 @@ from aiohttp import web
 
 from rotator.domain.model import UNKNOWN, Expiry
 from rotator.errors import (
+    ConflictError,
     NotFoundError,
+    PermanentError,
     PermissionDeniedError,
     RateLimitedError,
     ShapeError,
@@ -313,3 +315,50 @@ async def test_nothing_is_asked_before_the_first_read(vault: SandboxVault, make_
     assert source.token_expiry() == UNKNOWN
     await source.close()
     assert list(vault.asked) == []
+
+
+async def test_the_session_asks_for_others(vault: SandboxVault, make_source: MakeSource) -> None:
+    """Targets ask Vault with the same login as sources do: one login serves both."""
+    source = await make_source()
+    vault.mount("kv")
+    await source.request("POST", "/v1/kv/data/a", {"data": {"token": "x"}})
+    answer = await source.request("GET", "/v1/kv/data/a")
+    assert answer["data"]["data"] == {"token": "x"}
+    assert (await source.read("kv/a#token")).secret.reveal() == "x"
+    assert vault.count("POST", "/v1/auth/approle/login") == 1
+
+
+async def test_a_patch_is_a_merge_patch(vault: SandboxVault, make_source: MakeSource) -> None:
+    """PATCH goes out as a JSON merge patch, which is the only one that Vault takes."""
+    vault.put("kv/a", {"token": "x", "other": 1})
+    source = await make_source()
+    await source.request("PATCH", "/v1/kv/data/a", {"options": {"cas": 1}, "data": {"token": "y"}})
+    assert (await source.request("GET", "/v1/kv/data/a"))["data"]["data"] == {"token": "y", "other": 1}
+
+
+async def test_a_failed_check_and_set_is_a_conflict(vault: SandboxVault, make_source: MakeSource) -> None:
+    """Vault says 400 when somebody was faster; that is worth another try, other 400s are not."""
+    vault.put("kv/a", {"token": "x"})
+    source = await make_source()
+    with pytest.raises(ConflictError, match="newer version"):
+        await source.request("POST", "/v1/kv/data/a", {"options": {"cas": 7}, "data": {}})
+    with pytest.raises(PermanentError, match="HTTP 400"):
+        await source.request("POST", "/v1/kv/data/a", {"nothing": 1})
+
+
+async def test_nothing_there_is_not_found(vault: SandboxVault, make_source: MakeSource) -> None:
+    """404 is our own error for those who ask by path, too, without Vault's answer behind it."""
+    vault.mount("kv")
+    source = await make_source()
+    with pytest.raises(NotFoundError, match="GET /v1/kv/data/a: there is nothing") as caught:
+        await source.request("GET", "/v1/kv/data/a")
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("version", [1, 2], ids=["1", "2"])
+async def test_the_engines_version_is_asked_once(vault: SandboxVault, make_source: MakeSource, version: int) -> None:
+    """Whoever writes learns the version of the engine; sources and targets share the answer."""
+    vault.mount("kv", version=version)
+    source = await make_source()
+    assert [await source.engine_version("kv"), await source.engine_version("kv")] == [version, version]
+    assert vault.count("GET", "/v1/sys/internal/ui/mounts/kv") == 1

@@ -1,4 +1,4 @@
-"""A real Kubernetes API server, where its programs are installed."""
+"""What the tests of targets share: a session with a Vault, and a real Kubernetes API server where it is installed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import socket
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,40 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from rotator.clock import SystemClock
+from rotator.config.ref import SecretRef
+from rotator.config.vault import VaultConfig
+from rotator.sandbox.vault import SandboxVault
+from rotator.secret import Fingerprinter, Secret
+from rotator.sources.vault import VaultSource, VaultTools
+
 ROLES = Path(__file__).parents[2] / "deploy" / "kubernetes"
 START_SECONDS = 60
+
+
+@asynccontextmanager
+async def vault_session(vault: SandboxVault, **settings: Any) -> AsyncIterator[VaultSource]:
+    """Open a session with ``vault`` for a block; it logs in by a token that may do everything."""
+    token = vault.mint_token()
+
+    async def bootstrap(_: SecretRef) -> Secret:
+        return Secret(token)
+
+    auth = {"method": "token", "token": {"env": "TOKEN"}}
+    config = VaultConfig.model_validate({"address": vault.url, "insecure": True, "auth": auth, **settings})
+    with ThreadPoolExecutor(4) as pool:
+        tools = VaultTools(pool, SystemClock(), Fingerprinter(b"0123456789abcdef"), bootstrap, lambda: 0.0)
+        session = VaultSource(config, tools)
+        try:
+            yield session
+        finally:
+            await session.close()
+
+
+@pytest.fixture
+def open_vault() -> Callable[..., AbstractAsyncContextManager[VaultSource]]:
+    """Return a function that opens a session with a sandbox Vault for the time of a block."""
+    return vault_session
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import logging
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,13 @@ from rotator.domain.model import Entry, Login
 from rotator.errors import RotatorError
 from rotator.ports import Target
 from rotator.sandbox.kubernetes import SandboxKubernetes
+from rotator.sandbox.vault import SandboxVault
 from rotator.secret import Secret, base64_forms
 from rotator.targets import TARGETS
 from rotator.targets.context import TargetContext
 from rotator.targets.docker_config import DockerConfigConfig, DockerConfigTarget
 from rotator.targets.kubernetes import KubernetesConfig, KubernetesTarget
+from rotator.targets.vault_kv import VaultKvConfig, VaultKvTarget
 from rotator.transport import Transport
 
 CANARY = "canary-90c2e7f1b64d"
@@ -55,6 +57,7 @@ class World:
     context: TargetContext
     stack: AsyncExitStack
     real_api_server: Callable[[], AbstractAsyncContextManager[Any]]
+    open_vault: Callable[..., AbstractAsyncContextManager[Any]]
 
 
 async def _docker_config(world: World) -> Harness:
@@ -118,11 +121,38 @@ def _kubernetes_target(world: World, url: str, token: str, mode: str) -> Kuberne
     return KubernetesTarget("prod", config, world.context)
 
 
+async def _vault_kv(world: World, version: int = 2) -> Harness:
+    vault = await world.stack.enter_async_context(SandboxVault())
+    mount = vault.mount("kv", version=version)
+    session = await world.stack.enter_async_context(world.open_vault(vault))
+    fields = {"{CREDENTIAL}_USER": "username", "{CREDENTIAL}_PASSWORD": "password", "config": "docker_config"}
+    config = VaultKvConfig.model_validate({"type": "vault_kv", "paths": ["kv/pull"], "fields": fields})
+
+    def fields_now() -> dict[str, Any]:
+        return (
+            mount.plain["pull"]
+            if version == 1
+            else mount.secrets["pull"].versions[mount.secrets["pull"].current].data or {}
+        )
+
+    def add_foreign() -> None:
+        vault.put("kv/pull", {**fields_now(), "other": "kept"})
+
+    target = VaultKvTarget("prod", config, replace(world.context, vault=session))
+    return Harness(target, add_foreign, lambda: fields_now()["other"] == "kept")
+
+
+async def _vault_kv_plain(world: World) -> Harness:
+    return await _vault_kv(world, 1)
+
+
 HARNESSES: dict[str, Callable[[World], Awaitable[Harness]]] = {
     "docker_config": _docker_config,
     "kubernetes": _kubernetes,
     "kubernetes-merge": _kubernetes_merge,
     "kubernetes-real": _kubernetes_real,
+    "vault_kv": _vault_kv,
+    "vault_kv-plain": _vault_kv_plain,
 }
 """By kind, and ``kind-variant`` for further ways to run one."""
 
@@ -132,13 +162,14 @@ async def harness(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     real_api_server: Callable[[], AbstractAsyncContextManager[Any]],
+    open_vault: Callable[..., AbstractAsyncContextManager[Any]],
 ) -> AsyncIterator[Harness]:
     """Return each registered target in its world; a row without a harness fails here."""
     clock = SystemClock()
     transport = Transport(clock=clock)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(transport.close)
-        world = World(tmp_path, TargetContext(transport, clock, lambda: 0.5), stack, real_api_server)
+        world = World(tmp_path, TargetContext(transport, clock, lambda: 0.5), stack, real_api_server, open_vault)
         made = await HARNESSES[request.param](world)
         stack.push_async_callback(made.target.close)
         yield made
