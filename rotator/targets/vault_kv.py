@@ -21,6 +21,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from rotator.config.fields import Fields
 from rotator.config.target import TargetConfig
+from rotator.domain.declares import Declares
 from rotator.domain.fence import Mark, marked, parse_fence, render_fence
 from rotator.domain.fields import Part
 from rotator.domain.model import Entry, Held, Login
@@ -145,6 +146,7 @@ class VaultKvTarget:
 
     Config = VaultKvConfig
     kind = "vault_kv"
+    declares = Declares()
 
     def __init__(self, name: str, config: VaultKvConfig, context: TargetContext) -> None:
         if context.vault is None:
