@@ -100,6 +100,9 @@ ADVICE: dict[tuple[Ailment, Vendor, Detail], str] = {
     (Ailment.AUTH_FAILED, Vendor.GHCR, Detail.NONE): (
         "Make a new classic token with read:packages, or remove this entry: it blocks public images as well"
     ),
+    (Ailment.AUTH_FAILED, Vendor.ECR, Detail.NONE): (
+        "Get a new password from AWS, for user AWS; one that was cut, or has a line end in it, is none"
+    ),
     (Ailment.AUTH_FAILED, Vendor.GOOGLE, Detail.NONE): (
         "Log in with user oauth2accesstoken and a fresh access token (it lives an hour), or _json_key and a key"
     ),

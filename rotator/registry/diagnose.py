@@ -5,8 +5,8 @@ explains is "unclear", never a guess.
 
 Sources (read 2026-11-23), beside those of `rotator.registry.answer`: distribution, ``registry/auth/token`` (``error``
 of the second challenge) and ``registry/handlers/manifests.go`` (``accept header``); docker/hub-feedback issues 728,
-2040 and 2201; containerd issue 2052; podman issue 10858; goharbor/harbor issue 20764 (``NOT_FOUND``); argo-cd issue
-26260 (Google's "Unauthenticated request").
+2040 and 2201; aws/aws-cli issues 4962 and 9864 (ECR's 400); containerd issue 2052; podman issue 10858; goharbor/harbor
+issue 20764 (``NOT_FOUND``); argo-cd issue 26260 (Google's "Unauthenticated request").
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Row:
         return offered and all(not values or value in values for values, value in wanted)
 
 
-_HUB, _GITLAB = (Vendor.DOCKER_HUB,), (Vendor.GITLAB,)
+_HUB, _GITLAB, _ECR = (Vendor.DOCKER_HUB,), (Vendor.GITLAB,), (Vendor.ECR,)
 _TOKEN, _MANIFEST, _ACCOUNT = (Place.TOKEN,), (Place.MANIFEST,), (Place.ACCOUNT,)
 _LOGIN_PLACES, _REGISTRY = (Place.TOKEN, Place.ACCOUNT), (Place.BASE, Place.MANIFEST)
 _REFUSALS = frozenset({"DENIED", "UNAUTHORIZED", "FORBIDDEN"})
@@ -132,6 +132,16 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(Ailment.TWO_FACTOR, "the account wants more than a password", status=(401,), hint=(Hint.TWO_FACTOR,)),
     Row(Ailment.AUTH_MISSING, "no login arrived", status=(400, 401, 403), hint=(Hint.NO_LOGIN,)),
+    Row(
+        Ailment.AUTH_FAILED,
+        "the password is none that ECR issues",
+        status=(400,),
+        place=_REGISTRY,
+        vendor=_ECR,
+        scheme=_BASIC,
+        code=("",),
+        shown=_Shown.LOGIN,
+    ),
     # Rights.
     Row(
         Ailment.INSUFFICIENT_SCOPE,

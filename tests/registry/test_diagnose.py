@@ -93,6 +93,7 @@ DOCUMENTED: list[Row] = [
     ("expired-403", ECR, answer(MANIFEST, 403, "basic", ECR_OLD), Ailment.AUTH_EXPIRED, Detail.NONE),
     ("expired-code", ECR, answer(MANIFEST, 403, "basic", oci("DENIED", ECR_NEW)), Ailment.AUTH_EXPIRED, Detail.NONE),
     ("expired-400", ECR_PUBLIC, answer(TOKEN, 400, "basic", ECR_NEW), Ailment.AUTH_EXPIRED, Detail.NONE),
+    ("no-password", ECR, answer(MANIFEST, 400, "basic"), Ailment.AUTH_FAILED, Detail.NONE),
     ("no-login", ECR, answer(MANIFEST, 401, ""), Ailment.AUTH_MISSING, Detail.NONE),
     ("no-basic", ECR, answer(MANIFEST, 401, "basic", "no basic auth credentials"), Ailment.AUTH_MISSING, Detail.NONE),
     (
