@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from rotator import __version__
-from rotator.cli import check, config, demo, rotate, run, status
+from rotator.cli import check, config, demo, rotate, run, sandbox, status
 from rotator.cli.failure import ExitCode, exit_code_of, report
 from rotator.errors import RotatorError
 
@@ -30,6 +30,7 @@ app.command("rotate", epilog=rotate.EXAMPLES)(rotate.rotate)
 app.command("check", epilog=check.EXAMPLES)(check.check)
 app.add_typer(config.app, name="config")
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
+app.command("sandbox", epilog=sandbox.EXAMPLES, hidden=True)(sandbox.sandbox)
 
 _debug: ContextVar[bool] = ContextVar("debug", default=False)
 

@@ -17,6 +17,7 @@ from rotator.admin.serve import serve
 from rotator.app import Application
 from rotator.clock import SystemClock
 from rotator.config.load import load
+from rotator.demo import diagnose
 from rotator.demo.narrator import Narrator
 from rotator.demo.proof import prove
 from rotator.demo.world import BOT, DemoWorld, open_world
@@ -130,8 +131,8 @@ def _introduce(stage: Stage) -> None:
 
 
 async def _once(stage: Stage) -> bool:
-    """One full cycle: first delivery, a token replaced at the source, a new namespace, a renewal; then the proof."""
-    proved = all([await chapter(stage) for chapter in (_begin, _replace_token, _new_namespace, _renewal)])
+    """One full cycle: first delivery, a token replaced at the source, a new namespace, a renewal; then troubles."""
+    proved = all([await chapter(stage) for chapter in (_begin, _replace_token, _new_namespace, _renewal, _troubles)])
     stage.narrator.say("done: every chapter was proved from outside" if proved else "a proof failed; see above")
     return proved
 
@@ -180,6 +181,10 @@ async def _renewal(stage: Stage) -> bool:
     before = stage.generation("ecr")
     await stage.until("the next ECR password is in use", lambda: stage.generation("ecr") > before and stage.is_well())
     return stage.narrator.prove(await prove(stage.world))
+
+
+async def _troubles(stage: Stage) -> bool:
+    return await diagnose.play(stage.narrator, stage.clock)
 
 
 async def _outage(stage: Stage) -> bool:

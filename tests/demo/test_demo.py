@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from rotator.demo.diagnose import CASES, play
 from rotator.demo.narrator import Narrator, describe
 from rotator.demo.proof import Proof
 from rotator.domain.events import ClockStepped, SourceFailed
 from rotator.sandbox.clock import ManualClock
+from rotator.sandbox.scene import Shown
 
 
 def test_one_cycle_proves_every_target() -> None:
@@ -19,7 +21,8 @@ def test_one_cycle_proves_every_target() -> None:
 
     assert played.returncode == 0, played.stdout + played.stderr
     assert played.stdout.count(" of 8 pulls work") == 2
-    assert "8 of 8 pulls work" in played.stdout.splitlines()[-2]
+    assert played.stdout.index("8 of 8 pulls work") < played.stdout.index("Why an image does not pull")
+    assert played.stdout.splitlines()[-1].endswith("done: every chapter was proved from outside")
     assert "DOES NOT PULL" not in played.stdout
     assert "token-of-the-demo" not in played.stdout + played.stderr
 
@@ -33,6 +36,19 @@ def test_a_pull_that_fails_is_said_and_fails_the_proof(clock: ManualClock) -> No
 
     assert not proved
     assert "DOES NOT PULL: team/api:1 with what Secret web/regcred holds: HTTP 401" in lines[-1]
+
+
+async def test_troubles_are_told_apart(clock: ManualClock) -> None:
+    """A wrong login, an expired one, a missing right, a missing tag and a used-up limit are told apart."""
+    lines: list[str] = []
+
+    told_apart = await play(Narrator(clock, lines.append), clock)
+
+    assert told_apart
+    assert len({case.ailment for case in CASES}) == len(CASES) == 5
+    assert [line for line in lines if "WRONG" in line] == []
+    assert sum("advice: " in line for line in lines) == 5
+    assert not any(shown.password in line for shown in Shown for line in lines)
 
 
 def test_no_proof_is_no_success(clock: ManualClock) -> None:
