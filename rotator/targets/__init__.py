@@ -10,6 +10,7 @@ from __future__ import annotations
 TARGETS: dict[str, str] = {
     "docker_config": "rotator.targets.docker_config:DockerConfigTarget",
     "kubernetes": "rotator.targets.kubernetes:KubernetesTarget",
+    "swarm": "rotator.targets.swarm:SwarmTarget",
     "vault_kv": "rotator.targets.vault_kv:VaultKvTarget",
 }
 """Kind, as in the configuration's ``type``, to ``module:Class``. Loaded only when configured."""

@@ -20,6 +20,7 @@ from rotator.config.target import TargetConfig
 from rotator.domain.model import Entry, Login
 from rotator.errors import RotatorError
 from rotator.ports import Target
+from rotator.sandbox.docker_engine import SandboxDockerEngine
 from rotator.sandbox.kubernetes import SandboxKubernetes
 from rotator.sandbox.vault import SandboxVault
 from rotator.secret import Secret, base64_forms
@@ -27,6 +28,7 @@ from rotator.targets import TARGETS
 from rotator.targets.context import TargetContext
 from rotator.targets.docker_config import DockerConfigConfig, DockerConfigTarget
 from rotator.targets.kubernetes import KubernetesConfig, KubernetesTarget
+from rotator.targets.swarm import SwarmConfig, SwarmTarget
 from rotator.targets.vault_kv import VaultKvConfig, VaultKvTarget
 from rotator.transport import Transport
 
@@ -121,6 +123,23 @@ def _kubernetes_target(world: World, url: str, token: str, mode: str) -> Kuberne
     return KubernetesTarget("prod", config, world.context)
 
 
+async def _swarm(world: World) -> Harness:
+    engine = SandboxDockerEngine()
+    world.stack.push_async_callback(engine.stop)
+    socket = str(world.folder / "docker.sock")
+    await engine.start_at(socket)
+    service = engine.add("web_api", "ghcr.io/acme/api:1")
+
+    def add_foreign() -> None:
+        engine.touch(service)
+
+    def has_foreign() -> bool:
+        return "touched" in service.spec["Labels"]
+
+    target = SwarmTarget("prod", SwarmConfig(type="swarm", socket=socket), world.context)
+    return Harness(target, add_foreign, has_foreign)
+
+
 async def _vault_kv(world: World, version: int = 2) -> Harness:
     vault = await world.stack.enter_async_context(SandboxVault())
     mount = vault.mount("kv", version=version)
@@ -151,6 +170,7 @@ HARNESSES: dict[str, Callable[[World], Awaitable[Harness]]] = {
     "kubernetes": _kubernetes,
     "kubernetes-merge": _kubernetes_merge,
     "kubernetes-real": _kubernetes_real,
+    "swarm": _swarm,
     "vault_kv": _vault_kv,
     "vault_kv-plain": _vault_kv_plain,
 }
