@@ -6,11 +6,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from rotator.aws.ask import Ask, ask_for
 from rotator.domain.inspection import NOTHING_KNOWN, Inspection
 from rotator.domain.model import Issued, Login, Strategy
 from rotator.domain.verdict import Finding
 from rotator.ports import Order
-from rotator.providers.aws import Ask, ask_for, issue_password
+from rotator.providers.aws import issue_password
 from rotator.providers.aws_options import AwsOptions
 from rotator.providers.context import ProviderContext
 from rotator.providers.hosts import ECR_PUBLIC_HOSTS, EcrHost, parse_ecr_host

@@ -6,12 +6,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
+from rotator.aws.ask import ask_for
 from rotator.domain.inspection import NOTHING_KNOWN, Inspection
 from rotator.domain.model import Issued, Login, Strategy
 from rotator.domain.reference import registry_host
 from rotator.domain.verdict import Finding
 from rotator.ports import Order
-from rotator.providers.aws import ask_for, issue_password
+from rotator.providers.aws import issue_password
 from rotator.providers.aws_options import AwsOptions
 from rotator.providers.context import ProviderContext
 from rotator.providers.hosts import ECR_PUBLIC_HOSTS

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from rotator.aws.ask import ask_for
+from rotator.aws.options import AccessKey
 from rotator.config.ref import SecretRef
 from rotator.domain.model import UNKNOWN, Expiry
 from rotator.errors import (
@@ -20,8 +22,7 @@ from rotator.errors import (
     UnavailableError,
 )
 from rotator.ports import Clock, Order
-from rotator.providers.aws import ask_for, issue_password
-from rotator.providers.aws_options import AccessKey
+from rotator.providers.aws import issue_password
 from rotator.providers.context import ProviderContext
 from rotator.providers.ecr import Ecr, EcrConfig
 from rotator.sandbox.aws import SandboxAws

@@ -66,7 +66,7 @@ def refusal(error: botocore_errors.ClientError, subject: str, service: str) -> R
     Args:
         error: What botocore made of the answer.
         subject: What was asked as whom (``ecr eu-west-1 as arn:...``), for the message.
-        service: ``ecr`` or ``ecr-public``, for the hint.
+        service: botocore's word for the API, for the hint.
     """
     code, status = _code(error.response), _status(error.response)
     message = f"{subject}: {error.operation_name}: {_words(code, status)}"

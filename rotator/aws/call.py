@@ -20,9 +20,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from rotator.errors import ConfigError, UnavailableError
-from rotator.providers.aws import AccessKeyPair, Ask
-from rotator.providers.aws_error import breakdown, broken_chain, is_expired, refusal
+from rotator.aws.ask import AccessKeyPair, Ask, Job
+from rotator.aws.error import breakdown, broken_chain, is_expired, refusal
+from rotator.errors import ConfigError, RotatorError, UnavailableError
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
@@ -32,29 +32,30 @@ ATTEMPTS = 3
 ROLE_SESSION_NAME = "rotator"
 
 
-def get_authorization_token(ask: Ask, key: AccessKeyPair | None) -> Mapping[str, Any]:
-    """Return AWS's answer to GetAuthorizationToken; holds a secret.
+def call(ask: Ask, key: AccessKeyPair | None, job: Job) -> Mapping[str, Any]:
+    """Return what ``job`` makes of AWS's answers, and where a role was assumed, ``sessionExpiresAt``; may be secret.
 
     Blocks until every try was answered or timed out, minutes at worst: the caller has a deadline of its own.
 
-    Sessions are made anew for each call: it comes twice a day, so nothing cached would still be valid, and a token
-    from the start of a role session is as good as one can be. Credentials that ran out are resolved once more.
+    Sessions are made anew for each call: it comes a few times a day, so nothing cached would still be valid, and a
+    token from the start of a role session is as good as one can be. Credentials that ran out are resolved once more.
 
     Args:
         ask: What to ask of whom.
         key: The access key to ask with; None for AWS's own chain.
+        job: Is given the service's client.
 
     Raises:
         AuthenticationError, PermissionDeniedError, RateLimitedError, UnavailableError, UnsupportedError,
-        PermanentError: see `rotator.providers.aws_error`. ConfigError: ``ca_file`` cannot be used.
+        PermanentError: see `rotator.aws.error`. ConfigError: ``ca_file`` cannot be used.
     """
     try:
         try:
-            return _ask(ask, key)
+            return _ask(ask, key, job)
         except ClientError as error:
             if not is_expired(error):
                 raise
-            return _ask(ask, key)
+            return _ask(ask, key, job)
     except ClientError as error:
         # Without the cause: the text of AWS may quote the refused request, session token included.
         raise refusal(error, str(ask), ask.service) from None
@@ -64,14 +65,14 @@ def get_authorization_token(ask: Ask, key: AccessKeyPair | None) -> Mapping[str,
         raise broken_chain(error, str(ask)) from None
 
 
-def _ask(ask: Ask, key: AccessKeyPair | None) -> Mapping[str, Any]:
+def _ask(ask: Ask, key: AccessKeyPair | None, job: Job) -> Mapping[str, Any]:
     _check_authority(ask)
     session = _session(ask, key)
     notes: dict[str, Any] = {}
     if ask.role is not None:
         session, notes["sessionExpiresAt"] = _assumed(session, ask)
     with closing(_client(session, ask.service, ask, ask.endpoint_url)) as client:
-        return {**_called(ask, client.get_authorization_token), **notes}
+        return {**_called(ask, job, client), **notes}
 
 
 def _check_authority(ask: Ask) -> None:
@@ -108,11 +109,11 @@ def _assumed(session: boto3.Session, ask: Ask) -> tuple[boto3.Session, Any]:
     return role, given.get("Expiration")
 
 
-def _called(ask: Ask, operation: Callable[..., Mapping[str, Any]], **arguments: Any) -> Mapping[str, Any]:
-    """Call one operation. botocore's parser trips in many ways over an answer that does not fit its model."""
+def _called(ask: Ask, operation: Callable[..., Mapping[str, Any]], *given: Any, **arguments: Any) -> Mapping[str, Any]:
+    """Call one operation, or several. botocore's parser trips in many ways over an answer that does not fit."""
     try:
-        return operation(**arguments)
-    except BotoCoreError:
+        return operation(*given, **arguments)
+    except (BotoCoreError, RotatorError):
         raise
     except (ResponseParserError, ValueError, TypeError, LookupError, AttributeError, OverflowError):
         # Without the cause: its text quotes the answer.
