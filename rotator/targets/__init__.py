@@ -11,6 +11,7 @@ TARGETS: dict[str, str] = {
     "docker_config": "rotator.targets.docker_config:DockerConfigTarget",
     "kubernetes": "rotator.targets.kubernetes:KubernetesTarget",
     "swarm": "rotator.targets.swarm:SwarmTarget",
+    "tagoio_secret": "rotator.targets.tagoio_secret:TagoioSecretTarget",
     "vault_kv": "rotator.targets.vault_kv:VaultKvTarget",
 }
 """Kind, as in the configuration's ``type``, to ``module:Class``. Loaded only when configured."""

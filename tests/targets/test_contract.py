@@ -22,13 +22,16 @@ from rotator.errors import RotatorError
 from rotator.ports import Target
 from rotator.sandbox.docker_engine import SandboxDockerEngine
 from rotator.sandbox.kubernetes import SandboxKubernetes
+from rotator.sandbox.tagoio import SandboxTagoio
 from rotator.sandbox.vault import SandboxVault
 from rotator.secret import Secret, base64_forms
+from rotator.sources.file import FileRules, FileSource
 from rotator.targets import TARGETS
 from rotator.targets.context import TargetContext
 from rotator.targets.docker_config import DockerConfigConfig, DockerConfigTarget
 from rotator.targets.kubernetes import KubernetesConfig, KubernetesTarget
 from rotator.targets.swarm import SwarmConfig, SwarmTarget
+from rotator.targets.tagoio_secret import TagoioSecretConfig, TagoioSecretTarget
 from rotator.targets.vault_kv import VaultKvConfig, VaultKvTarget
 from rotator.transport import Transport
 
@@ -140,6 +143,30 @@ async def _swarm(world: World) -> Harness:
     return Harness(target, add_foreign, has_foreign)
 
 
+async def _tagoio(world: World) -> tuple[SandboxTagoio, TargetContext, dict[str, Any]]:
+    """Return a TagoIO, a context that can read its token, and how it is reached."""
+    server = await world.stack.enter_async_context(SandboxTagoio(SystemClock(), token=CANARY))
+    path = world.folder / "tagoio-token"
+    path.touch(mode=0o600)
+    path.write_text(CANARY)
+    api = {"url": server.url, "token": {"file": str(path)}, "insecure": True}
+    return server, replace(world.context, sources={"file": FileSource(FileRules())}), api
+
+
+async def _tagoio_secret(world: World) -> Harness:
+    server, context, api = await _tagoio(world)
+    config = TagoioSecretConfig.model_validate({"type": "tagoio_secret", "key": "REGISTRIES", "api": api})
+
+    def add_foreign() -> None:
+        for secret in server.secrets.values():
+            secret.tags.append({"key": "team", "value": "web"})
+
+    def has_foreign() -> bool:
+        return [{"key": "team", "value": "web"} in secret.tags for secret in server.secrets.values()] == [True]
+
+    return Harness(TagoioSecretTarget("edge", config, context), add_foreign, has_foreign)
+
+
 async def _vault_kv(world: World, version: int = 2) -> Harness:
     vault = await world.stack.enter_async_context(SandboxVault())
     mount = vault.mount("kv", version=version)
@@ -171,6 +198,7 @@ HARNESSES: dict[str, Callable[[World], Awaitable[Harness]]] = {
     "kubernetes-merge": _kubernetes_merge,
     "kubernetes-real": _kubernetes_real,
     "swarm": _swarm,
+    "tagoio_secret": _tagoio_secret,
     "vault_kv": _vault_kv,
     "vault_kv-plain": _vault_kv_plain,
 }
@@ -237,6 +265,14 @@ async def test_apply_then_read(harness: Harness) -> None:
     found = await harness.target.read(placement, entries)
     assert held.changed
     assert dict(held.logins) == dict(found.logins) == {"ghcr": entries[0].login}
+
+
+async def test_the_proof_is_the_declared_one(harness: Harness) -> None:
+    """Of what was written and of what is read no more is claimed than the target declares it can prove."""
+    placement = await only_placement(harness.target)
+    held = await harness.target.apply(placement, [entry()])
+    read = await harness.target.read(placement, [entry()])
+    assert held.proof == read.proof == harness.target.declares.readback
 
 
 async def test_apply_is_idempotent(harness: Harness) -> None:
