@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from rotator import __version__
@@ -36,7 +37,7 @@ from rotator.engine.recover import recover
 from rotator.engine.rollout import Rollout
 from rotator.engine.rotate import Rotator, Surroundings
 from rotator.engine.scheduler import Scheduler
-from rotator.engine.status import credential_status
+from rotator.engine.status import Observer
 from rotator.engine.watch import Watch, Watched
 from rotator.errors import NotFoundError
 from rotator.log import LogHook
@@ -63,7 +64,7 @@ class Parts:
 
     credentials: Mapping[str, Credential]
     ledger: Ledger
-    rollout: Rollout
+    observer: Observer
     dispatcher: Dispatcher
     scheduler: Scheduler
     watch: Watch
@@ -147,7 +148,7 @@ class Application:
         if credential is None:
             known = ", ".join(sorted(self._parts.credentials)) or "none"
             raise NotFoundError(f"no credential is named {name}", hint=f"Configured are: {known}")
-        return credential_status(credential, self._parts.ledger, self._parts.rollout, self.clock.now())
+        return self._parts.observer.status(credential)
 
     def limits(self) -> Sequence[LimitStatus]:
         """Return the last known pull limits."""
@@ -221,8 +222,9 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
     guard = Guard(clock)
     rollout = Rollout(ledger, clock, hooks, config.engine)
     sources = open_sources(config, clock, fingerprint, stack)
+    observer = Observer(ledger, rollout, guard, clock)
     facts = Facts(
-        statuses=lambda: [credential_status(one, ledger, rollout, clock.now()) for one in credentials.values()],
+        statuses=lambda: [observer.status(one) for one in credentials.values()],
         clock=clock,
         provider_of=lambda name: credentials[name].config.provider if name in credentials else "",
         vault_token_expiry=sources.token_expiry,
@@ -240,7 +242,8 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
     targets = open_targets(
         config, TargetContext(transport, clock, random.random, sources.by_name, sources.session), stack
     )
-    context_of = provider_contexts(config, clock, transport, sources.by_name, stack)
+    client_of = partial(RegistryClient, transport, guard=guard, throttled=metrics.observe_throttling)
+    context_of = provider_contexts(config, clock, transport, sources.by_name, client_of, stack)
     credentials.update(wire_credentials(config, targets, clients, context_of))
     rotator = Rotator(ledger, rollout, guard, world)
     dispatcher = Dispatcher(credentials, ledger, rotator, world, config.engine.max_rotations)
@@ -252,7 +255,16 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
     hooks.add(LogHook())
     watch = Watch(watched, ledger, rollout, rotator, world)
     return Parts(
-        credentials, ledger, rollout, dispatcher, scheduler, watch, headroom, metrics, hooks, sources.background
+        credentials=credentials,
+        ledger=ledger,
+        observer=observer,
+        dispatcher=dispatcher,
+        scheduler=scheduler,
+        watch=watch,
+        headroom=headroom,
+        metrics=metrics,
+        hooks=hooks,
+        background=sources.background,
     )
 
 

@@ -121,9 +121,14 @@ def open_targets(config: Config, context: TargetContext, stack: AsyncExitStack) 
 
 
 def provider_contexts(
-    config: Config, clock: Clock, transport: Transport, sources: Mapping[str, Source], stack: AsyncExitStack
+    config: Config,
+    clock: Clock,
+    transport: Transport,
+    sources: Mapping[str, Source],
+    client_of: Callable[..., RegistryClient],
+    stack: AsyncExitStack,
 ) -> Callable[[str], ProviderContext]:
-    """Return what makes the context of a provider for a registry host."""
+    """Return what makes the context of a provider for a registry host; ``client_of`` makes its client."""
     executor = ThreadPoolExecutor(THREADS, thread_name_prefix="sdk")
     stack.callback(executor.shutdown, wait=False, cancel_futures=True)
     shared = Shared(clock)
@@ -133,8 +138,7 @@ def provider_contexts(
         """Return what every provider of ``host`` is given: one client serves them all."""
         options = config.registries.get(host)
         settings = RegistrySettings(**options.model_dump()) if options else RegistrySettings()
-        client = RegistryClient(transport, host=host, settings=settings)
-        return ProviderContext(transport, clock, sources, executor, client, shared)
+        return ProviderContext(transport, clock, sources, executor, client_of(host=host, settings=settings), shared)
 
     return context
 

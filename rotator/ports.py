@@ -13,8 +13,10 @@ from rotator.domain.model import Stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime, timedelta
 
+    from rotator.domain.attempt import Attempt
     from rotator.domain.declares import Declares
     from rotator.domain.events import Event
     from rotator.domain.headroom import Headroom, Sample
@@ -266,6 +268,18 @@ class MeasuresHeadroom(Protocol):
         Raises:
             AuthenticationError: It refuses the login. RateLimitedError: It asks to be left alone.
             UnavailableError, PermanentError: It could not be asked.
+        """
+        ...
+
+
+class LoginGuard(Protocol):
+    """Decides whether a login may be shown to a registry. Whoever shows one asks here first, each time."""
+
+    def attempt(self, host: str, username: str) -> AbstractAsyncContextManager[Attempt]:
+        """Let one login be shown to ``host`` inside the block, which writes down how it ended. May wait for its turn.
+
+        Raises:
+            RateLimitedError: So many failed of late that the registry would lock us out; ``retry_after`` says when.
         """
         ...
 

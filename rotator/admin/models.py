@@ -165,6 +165,8 @@ class CredentialView(_View):
     running: RotationView | None
     last: RotationView | None
     targets: tuple[TargetView, ...]
+    held: str = ""
+    """Why its login is not shown to the registry now; empty when it may be."""
 
     @classmethod
     def of(cls, status: CredentialStatus) -> Self:
@@ -189,6 +191,7 @@ class CredentialView(_View):
             running=RotationView.of(status.running) if status.running else None,
             last=RotationView.of(status.last) if status.last else None,
             targets=tuple(TargetView.of(target) for target in status.targets),
+            held=status.held,
         )
 
     @classmethod

@@ -33,6 +33,8 @@ def draw_one(credential: CredentialView, now: datetime, console: Console) -> Ren
     lines: list[RenderableType] = [*_block(credential, now, console)]
     lines += [_fact("registry", f"{credential.registry} ({credential.provider})")]
     lines += [_fact("message", credential.message)]
+    if credential.held:
+        lines.append(_fact("held back", credential.held))
     if credential.last_success_at is not None:
         lines.append(_fact("last success", f"{span(now - credential.last_success_at)} ago"))
     lines += [_rotation(word, one) for word, one in (("running", credential.running), ("last", credential.last)) if one]

@@ -77,6 +77,7 @@ class CredentialStatus:
         running: The rotation that runs now, or waits for stragglers; None when none does.
         last: The rotation that ended last; None when none did.
         targets: One entry per target, in configuration order.
+        held: Why its login is not shown to the registry now; empty when it may be.
     """
 
     name: str
@@ -92,6 +93,7 @@ class CredentialStatus:
     running: Rotation | None
     last: Rotation | None
     targets: tuple[TargetStatus, ...]
+    held: str = ""
 
 
 def health_of(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rotator.domain.model import Delivery, Version
+from rotator.domain.model import Delivery, Stage, Version
 from rotator.domain.schedule import age_point, renewal_point
 from rotator.domain.status import CredentialStatus, TargetStatus, health_of
 from rotator.engine.credential import Credential, DeliveryTarget
+from rotator.engine.guard import Guard
 from rotator.engine.ledger import Ledger
 from rotator.engine.rollout import Rollout
+from rotator.ports import Clock
 
 SHOWN_BEHIND = 20
 
@@ -36,6 +39,36 @@ def credential_status(credential: Credential, ledger: Ledger, rollout: Rollout, 
         last=ledger.last_rotation(credential.name),
         targets=targets,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Says how credentials stand, as everything that watches over them sees it.
+
+    Args:
+        ledger: Versions, deliveries, rotations.
+        rollout: Targets.
+        guard: Logins that are held back.
+        clock: Time.
+    """
+
+    ledger: Ledger
+    rollout: Rollout
+    guard: Guard
+    clock: Clock
+
+    def status(self, credential: Credential) -> CredentialStatus:
+        """Return how ``credential`` stands."""
+        status = credential_status(credential, self.ledger, self.rollout, self.clock.now())
+        return replace(status, held=held_back(credential, self.ledger, self.guard))
+
+
+def held_back(credential: Credential, ledger: Ledger, guard: Guard) -> str:
+    """Return why ``guard`` keeps the newest login of ``credential`` from its registry; empty when it does not."""
+    versions = (ledger.version(credential.name, stage) for stage in (Stage.PENDING, Stage.CURRENT, Stage.ABANDONED))
+    usernames = [version.username for version in versions if version is not None] or [""]
+    reasons = (guard.reason(credential.config.registry, username) for username in usernames)
+    return next((reason for reason in reasons if reason), "")
 
 
 def _target_status(

@@ -87,7 +87,9 @@ CATALOGUE: Mapping[str, Family] = {
     "rotator_client_request_duration_seconds": Family(
         "histogram", ("peer", "operation"), "Duration of outgoing requests.", _CALL_BUCKETS
     ),
-    "rotator_client_circuit_open": _gauge("1 while a peer is not asked because it refused too often, else 0.", "peer"),
+    "rotator_client_circuit_open": _gauge(
+        "1 while some login is not shown to the registry, so that it does not lock us out, else 0.", "registry"
+    ),
     "rotator_vault_token_expiry_timestamp_seconds": _gauge(
         "When the daemon's own Vault token expires; +Inf for never, absent when unknown."
     ),
@@ -107,7 +109,7 @@ CATALOGUE: Mapping[str, Family] = {
     ),
     "rotator_targets": _gauge("Targets by the worst state among their credentials.", "kind", "state"),
     "rotator_fenced_writes_total": _counter("Deliveries refused because something newer was found.", "kind"),
-    "rotator_registry_throttled_total": _counter("Answers 429 from registries.", "registry"),
+    "rotator_registry_throttled_total": _counter("Answers 429 of the registry and its token server.", "registry"),
     "rotator_registry_ratelimit_limit": _gauge(
         "Pulls that the registry grants per window; +Inf for no limit, absent when unknown.", *_LIMIT
     ),

@@ -31,7 +31,7 @@ class Counters:
         self.push_failures = self._counter("rotator_target_push_failures_total")
         self.push_seconds = self._histogram("rotator_target_push_duration_seconds")
         self.fenced = self._counter("rotator_fenced_writes_total")
-        self.throttled = self._counter("rotator_registry_throttled_total", *((p,) for p in labels.REGISTRY_PEERS))
+        self.throttled = self._counter("rotator_registry_throttled_total")
         self.limit_failures = self._counter("rotator_registry_ratelimit_probe_failures_total")
         self.clock_jumps = self._counter("rotator_clock_jumps_total", *((one,) for one in labels.DIRECTIONS))
         self.clock_skew = self._gauge("rotator_clock_skew_seconds")

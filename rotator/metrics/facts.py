@@ -63,7 +63,7 @@ class Facts:
         vault_token_expiry: When our own Vault token ends; unknown without Vault.
         heartbeat: When the scheduler last looked at everything; None when it did not yet.
         redactions: Secrets masked in log lines so far.
-        closed_hosts: Hosts of registries that are held back now.
+        closed_hosts: Hosts of registries to which some login is not shown now.
         limits: The last known pull limits.
     """
 

@@ -45,9 +45,6 @@ STORE_OPERATIONS = ("journal", "probe", "delivery", "load", OTHER)
 TARGET_STATES = ("in_sync", "stale", "unknown", "failing", "fenced")
 """Best first: a target counts in the last of these that any of its credentials is in."""
 
-REGISTRY_PEERS = ("registry",)
-"""Peers whose 429 counts against a registry's rate limit."""
-
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}", re.ASCII)
 
 

@@ -121,11 +121,13 @@ class Metrics:
         peer, operation = self._peers(call.peer), self._operations(call.operation)
         self._requests_of(peer, operation, closed(call.code, labels.CODES)).inc()
         self._request_seconds_of(peer, operation).observe(call.seconds)
-        if call.code == "429" and call.peer in labels.REGISTRY_PEERS:
-            self._counters.throttled.labels(call.peer).inc()
         if call.date and self._dates.get(peer) != call.date:
             self._dates[peer] = call.date
             self._compare_clocks(peer, call.date)
+
+    def observe_throttling(self, registry: str) -> None:
+        """Count one answer 429 of ``registry``, a configured host. Neither raises nor blocks."""
+        self._counters.throttled.labels(registry).inc()
 
     def render(self, accept: str = "", *, statuses: Sequence[CredentialStatus] | None = None) -> tuple[bytes, str]:
         """Return the page and its content type. May take a while with many series: call it in a worker thread.
@@ -189,8 +191,17 @@ class Metrics:
         yield from targets
         yield mirror.target_states(statuses, self._kinds)
         yield from mirror.limit_gauges(self._facts.limits())
+        yield from self._registry_gauges({one.registry for one in statuses})
         yield from self._process_gauges()
         yield from self._registry.collect()
+
+    def _registry_gauges(self, registries: set[str]) -> Iterator[Metric]:
+        closed = self._facts.closed_hosts()
+        for registry in registries:
+            self._counters.throttled.labels(registry)  # at 0 from its first scrape on
+        yield mirror.gauge(
+            "rotator_client_circuit_open", [((one,), float(one in closed)) for one in sorted(registries)]
+        )
 
     def _process_gauges(self) -> Iterator[Metric]:
         facts, build = self._facts, self._build
@@ -202,8 +213,6 @@ class Metrics:
         yield mirror.gauge(
             "rotator_scheduler_heartbeat_timestamp_seconds", [((), turned_at.timestamp() if turned_at else None)]
         )
-        is_open = float(bool(facts.closed_hosts()))
-        yield mirror.gauge("rotator_client_circuit_open", [((peer,), is_open) for peer in labels.REGISTRY_PEERS])
         family = CATALOGUE["rotator_log_redactions_total"]
         yield CounterMetricFamily("rotator_log_redactions", family.help, value=facts.redactions())
 

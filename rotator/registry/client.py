@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from urllib.parse import quote, urlencode
 
+from rotator.domain.attempt import Attempt, Outcome
 from rotator.domain.model import Login
 from rotator.domain.reference import Reference, api_host
 from rotator.errors import PermanentError, ShapeError, TemporaryError, UnavailableError
+from rotator.ports import LoginGuard
+from rotator.registry.advice import vendor_of
 from rotator.registry.answer import Answer, Place, Words, needs_body, read_words
 from rotator.registry.challenge import Challenge, find, parse
+from rotator.registry.classify import outcome_of
 from rotator.registry.ratelimit import limit_headers
 from rotator.registry.realm import Refusal, pin_realm
 from rotator.secret import Secret
@@ -50,6 +56,19 @@ class RegistrySettings:
     deadline: float = DEADLINE_SECONDS
 
 
+class Unguarded:
+    """A `rotator.ports.LoginGuard` that lets everything pass: for a command that shows a login once and ends."""
+
+    @asynccontextmanager
+    async def attempt(self, host: str, username: str) -> AsyncIterator[Attempt]:  # noqa: ARG002 (the port's signature)
+        """Let the login be shown."""
+        yield Attempt()
+
+
+def _ignore(host: str) -> None:
+    """Take no note of ``host``."""
+
+
 class RegistryClient:
     """One registry. Keeps no state between calls, so it may be shared and used concurrently.
 
@@ -58,12 +77,24 @@ class RegistryClient:
         host: The registry, ``host[:port]``; ``docker.io`` for Docker Hub. The only place a login is shown to,
             besides a token server that `rotator.registry.realm` lets pass.
         settings: How it is reached.
+        guard: Asked before each request that shows a login.
+        throttled: Told the registry's host of each answer 429, its token server's included. Must not raise or block.
     """
 
-    def __init__(self, transport: Transport, *, host: str, settings: RegistrySettings | None = None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        host: str,
+        settings: RegistrySettings | None = None,
+        guard: LoginGuard | None = None,
+        throttled: Callable[[str], None] = _ignore,
+    ) -> None:
         self._transport = transport
+        self._throttled = throttled
         self.host = host
         self.settings = settings or RegistrySettings()
+        self.guard = guard or Unguarded()
 
     def open(self, login: Login | None) -> Conversation:
         """Return a conversation for one verification of ``login``; it remembers the challenge and bearer tokens.
@@ -116,18 +147,23 @@ class RegistryClient:
         insecure = self.settings.insecure and url.startswith("http://")
         peer = Peer("registry", ca_file=self.settings.ca_file, insecure=insecure, proxy=self.settings.proxy)
         request = Request(method, url, headers=headers, operation=operation, deadline=self.settings.deadline)
-        return await self._transport.send(peer, request)
+        response = await self._transport.send(peer, request)
+        if response.status == _TOO_MANY:
+            self._throttled(self.host)
+        return response
 
 
 class Conversation:
     """One login, or none, at one registry: asks for the challenge once and for each token once.
 
-    Every method raises UnavailableError when a server did not answer, and PermanentError when the registry asks for
-    something that is not done (an unknown scheme, a token server that is not allowed). A refusal is an answer.
+    Every method raises UnavailableError when a server did not answer, RateLimitedError when the guard does not let the
+    login be shown, and PermanentError when the registry asks for something that is not done (an unknown scheme, a token
+    server that is not allowed). A refusal is an answer.
     """
 
     def __init__(self, client: RegistryClient, login: Login | None) -> None:
         self._client = client
+        self._username = "" if login is None else login.username
         self._basic = None if login is None else _basic(login)
         self._ping: Response | None = None
         self._ping_lock = asyncio.Lock()
@@ -144,7 +180,8 @@ class Conversation:
             return way
         if way.scheme == "bearer":
             return await self._probe_token(way)
-        response = await self._client.ask("GET", "/v2/", self._shown(), operation="auth")
+        ask = partial(self._client.ask, "GET", "/v2/", self._shown(), operation="auth")
+        response = await self._show(Place.BASE, Outcome.ACCEPTED, ask)
         bearer = find(parse(response.all(_CHALLENGE)), "bearer")
         if way is _OPEN and response.status == _UNAUTHORIZED and bearer is not None:
             return await self._probe_token(bearer)
@@ -223,7 +260,9 @@ class Conversation:
         if authorization is not None:
             headers["Authorization"] = authorization.reveal()
         path = f"/v2/{reference.path}/manifests/{reference.pull}"
-        response = await self._client.ask(method, path, headers, operation="manifest")
+        ask = partial(self._client.ask, method, path, headers, operation="manifest")
+        is_login = authorization is not None and scheme != "bearer"
+        response = await (self._show(Place.MANIFEST, Outcome.UNTOLD, ask) if is_login else ask())
         answer = self._answer(Place.MANIFEST, scheme, response)
         if response.status != _OK:
             return answer
@@ -237,6 +276,24 @@ class Conversation:
     def _shown(self) -> dict[str, str]:
         """Return the headers that show the login; none without one. Secret."""
         return {} if self._basic is None else {"Authorization": self._basic.reveal()}
+
+    async def _show(self, place: Place, proves: Outcome, ask: Callable[[], Awaitable[Response]]) -> Response:
+        """Send a request that shows the login, if there is one, as soon as the guard lets it.
+
+        Args:
+            place: Who answers it.
+            proves: What an answer 200 says about the login: accepted, or nothing.
+            ask: Sends it.
+        """
+        if self._basic is None:
+            return await ask()
+        host = self._client.host
+        async with self._client.guard.attempt(host, self._username) as attempt:
+            response = await ask()
+            outcome = outcome_of(self._answer(place, "basic", response), vendor_of(host))
+            attempt.outcome = proves if outcome is Outcome.ACCEPTED else outcome
+            attempt.wait = response.retry_after
+        return response
 
     async def _token(self, challenge: Challenge, scope: str) -> Secret | Answer:
         """Return the ``Authorization`` value for ``scope``, asked for once; or the token server's refusal."""
@@ -254,7 +311,9 @@ class Conversation:
         return outcome if isinstance(outcome, Answer) else Answer(Place.TOKEN, _OK, "basic")
 
     async def _exchange(self, challenge: Challenge, scope: str) -> Secret | Answer:
-        response = await self._client.ask_token(challenge, scope, self._shown())
+        proves = Outcome.UNTOLD if scope else Outcome.ACCEPTED  # some grant a scope to anybody
+        ask = partial(self._client.ask_token, challenge, scope, self._shown())
+        response = await self._show(Place.TOKEN, proves, ask)
         answer = self._answer(Place.TOKEN, "basic", response)
         if answer.status != _OK or answer.html:
             return answer
@@ -266,7 +325,7 @@ class Conversation:
         return Secret(f"Bearer {token}")
 
 
-_OK, _UNAUTHORIZED = 200, 401
+_OK, _UNAUTHORIZED, _TOO_MANY = 200, 401, 429
 _CHALLENGE = "WWW-Authenticate"
 _OPEN = Challenge("")
 """The registry asked for no login at ``/v2/``; a manifest may still."""

@@ -171,6 +171,12 @@ def test_text_from_elsewhere_is_only_text() -> None:
     assert "\x1b" not in text
 
 
+def test_what_is_held_back_is_said() -> None:
+    """A login that is kept from its registry is shown with the reason; else there is no such line."""
+    assert "held back" not in _draw(_view(), 120)
+    assert "held back    hub refused 3 logins in a row" in _draw(_view(held="hub refused 3 logins in a row"), 120)
+
+
 def test_many_needs_are_cut() -> None:
     """Where very many need a person, the first are named and the rest is counted."""
     text = _draw(_view(health=Health.EXPIRED, message="over"), 120, many=50)

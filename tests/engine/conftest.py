@@ -12,6 +12,7 @@ import pytest
 
 from rotator.config.credential import CredentialConfig
 from rotator.config.root import EngineConfig
+from rotator.domain.attempt import Outcome
 from rotator.domain.declares import Declares
 from rotator.domain.events import Event
 from rotator.domain.headroom import Sample
@@ -38,7 +39,8 @@ from rotator.engine.ledger import Ledger
 from rotator.engine.rollout import Rollout
 from rotator.engine.rotate import Rotator, Surroundings
 from rotator.errors import FencedError, NotFoundError, RotatorError
-from rotator.ports import Changes, Order, Provider, Snapshot, Store
+from rotator.ports import Changes, LoginGuard, Order, Provider, Snapshot, Store
+from rotator.registry.client import Unguarded
 from rotator.sandbox.clock import ManualClock
 from rotator.secret import Fingerprinter, Secret
 from rotator.store.seal import Sealer
@@ -63,6 +65,8 @@ class FakeVendor:
         self.refused: set[str] = set()
         self.cannot_tell = False
         self.images_refused: set[tuple[str, str]] = set()
+        self.guard: LoginGuard = Unguarded()
+        self.host = "registry"
 
     async def issue(self, order: Order) -> Issued:
         if self.fault is not None:
@@ -85,6 +89,8 @@ class FakeVendor:
         if self.cannot_tell:
             return Finding("registry", Verdict.CANNOT_TELL, "HTTP 503")
         refused = login.secret.reveal() in self.refused
+        async with self.guard.attempt(self.host, login.username) as attempt:
+            attempt.outcome = Outcome.REFUSED if refused else Outcome.ACCEPTED
         return Finding("registry", Verdict.REJECTED if refused else Verdict.ACCEPTED, "401" if refused else "200")
 
 
@@ -188,6 +194,8 @@ class World:
         self.surroundings = Surroundings(self.clock, lambda: 0.5, self.registry, fingerprint, self.events.append)
         self.rollout = Rollout(self.ledger, self.clock, self.events.append, self.config)
         self.guard = Guard(self.clock)
+        for credential in self.credentials.values():
+            credential.provider.guard = self.guard  # type: ignore[attr-defined]
         self.rotator = Rotator(self.ledger, self.rollout, self.guard, self.surroundings)
         self.dispatcher = Dispatcher(self.credentials, self.ledger, self.rotator, self.surroundings, slots=4)
 
@@ -197,6 +205,7 @@ class World:
         """Configure a credential delivered to ``targets``; return its vendor."""
         vendor = FakeVendor(self.clock, strategy)
         config = CredentialConfig(provider="fake", registry=f"{name}.example.com", images=images)
+        vendor.guard, vendor.host = self.guard, config.registry
         held = []
         for target in targets:
             names = self.held.setdefault(target.name, {})

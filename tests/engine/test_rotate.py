@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from rotator.domain.attempt import Outcome
 from rotator.domain.model import Stage, Strategy
 from rotator.domain.rotation import State
+from rotator.engine.guard import PAUSE, REFUSALS
+from rotator.engine.status import held_back
 from rotator.errors import (
     AuthenticationError,
     PermissionDeniedError,
@@ -285,6 +288,25 @@ async def test_three_refusals_close_the_registry(world: Any, target: Callable[..
     assert "so that it does not lock us out" in world.ledger.last_rotation("hub").message
     versions = await world.store.versions("hub")
     assert [one.generation for one in versions] == [1], "the same refused value is not numbered again and again"
+
+
+async def test_a_request_by_hand_does_not_break_through(world: Any, target: Callable[..., Any]) -> None:
+    """I5: refusals met elsewhere, such as by probes, hold back a rotation that a person asks for, good or not."""
+    prod = target("prod", "web")
+    vendor = world.add("hub", prod)
+    for _ in range(REFUSALS):
+        async with world.guard.attempt(vendor.host, "AWS") as attempt:
+            attempt.outcome = Outcome.REFUSED
+
+    assert await world.rotate("hub") == "failed"
+    assert (world.registry.asked, prod.applied) == (0, [])
+    assert world.ledger.last_rotation("hub").error == "rate_limited"
+    assert held_back(world.credentials["hub"], world.ledger, world.guard).startswith("hub.example.com refused 3 logins")
+
+    world.clock.advance(PAUSE)
+    assert held_back(world.credentials["hub"], world.ledger, world.guard) == ""
+    assert await world.rotate("hub") == "succeeded"
+    assert vendor.minted == 1
 
 
 async def test_nothing_secret_reaches_the_journal(world: Any, target: Callable[..., Any]) -> None:
