@@ -13,5 +13,6 @@ TARGETS: dict[str, str] = {
     "swarm": "rotator.targets.swarm:SwarmTarget",
     "tagoio_secret": "rotator.targets.tagoio_secret:TagoioSecretTarget",
     "vault_kv": "rotator.targets.vault_kv:VaultKvTarget",
+    "webhook": "rotator.targets.webhook:WebhookTarget",
 }
 """Kind, as in the configuration's ``type``, to ``module:Class``. Loaded only when configured."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
 import json
 import logging
+import ssl
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 import yaml
 
 from rotator.clock import SystemClock
@@ -24,7 +27,9 @@ from rotator.sandbox.docker_engine import SandboxDockerEngine
 from rotator.sandbox.kubernetes import SandboxKubernetes
 from rotator.sandbox.tagoio import SandboxTagoio
 from rotator.sandbox.vault import SandboxVault
-from rotator.secret import Secret, base64_forms
+from rotator.sandbox.webhook_receiver import SandboxReceiver
+from rotator.secret import Fingerprinter, Secret, base64_forms
+from rotator.sources.env import EnvSource
 from rotator.sources.file import FileRules, FileSource
 from rotator.targets import TARGETS
 from rotator.targets.context import TargetContext
@@ -33,6 +38,7 @@ from rotator.targets.kubernetes import KubernetesConfig, KubernetesTarget
 from rotator.targets.swarm import SwarmConfig, SwarmTarget
 from rotator.targets.tagoio_secret import TagoioSecretConfig, TagoioSecretTarget
 from rotator.targets.vault_kv import VaultKvConfig, VaultKvTarget
+from rotator.targets.webhook import WebhookConfig, WebhookTarget
 from rotator.transport import Transport
 
 CANARY = "canary-90c2e7f1b64d"
@@ -192,6 +198,20 @@ async def _vault_kv_plain(world: World) -> Harness:
     return await _vault_kv(world, 1)
 
 
+async def _webhook(world: World) -> Harness:
+    key = f"whsec_{base64.b64encode(CANARY.encode() * 2).decode()}"
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(str(world.folder / "ca.pem"))
+    receiver = await world.stack.enter_async_context(SandboxReceiver(key, world.context.clock, tls=tls))
+    options = {"url": receiver.url, "signing_keys": [{"env": "KEY"}], "allow_addresses": ["127.0.0.1/32"]}
+    config = WebhookConfig.model_validate({"type": "webhook", "ca_file": str(world.folder / "ca.pem"), **options})
+    sources = {"env": EnvSource({"KEY": key}, fingerprint=Fingerprinter(b"k" * 32))}
+    target = WebhookTarget("prod", config, replace(world.context, sources=sources))
+    return Harness(target, lambda: None, lambda: True)
+
+
 HARNESSES: dict[str, Callable[[World], Awaitable[Harness]]] = {
     "docker_config": _docker_config,
     "kubernetes": _kubernetes,
@@ -201,6 +221,7 @@ HARNESSES: dict[str, Callable[[World], Awaitable[Harness]]] = {
     "tagoio_secret": _tagoio_secret,
     "vault_kv": _vault_kv,
     "vault_kv-plain": _vault_kv_plain,
+    "webhook": _webhook,
 }
 """By kind, and ``kind-variant`` for further ways to run one."""
 
