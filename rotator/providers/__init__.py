@@ -14,6 +14,7 @@ PROVIDERS: dict[str, str] = {
     "ecr_public": "rotator.providers.ecr_public:EcrPublic",
     "gar": "rotator.providers.gar:Gar",
     "ghcr": "rotator.providers.ghcr:Ghcr",
+    "harbor": "rotator.providers.harbor:Harbor",
     "quay": "rotator.providers.quay:Quay",
 }
 """Name in the configuration to ``module:Class``. Loaded on use, so that an SDK nobody configured is never imported.

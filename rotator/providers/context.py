@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ class ProviderContext:
         executor: The bounded pool in which blocking SDKs run.
         registry: Speaks to this credential's registry.
         shared: Values that credentials of one identity share; the same object for every credential of the process.
+        entropy: Returns as many unpredictable bytes as asked, for secrets that a provider chooses itself.
     """
 
     transport: Transport
@@ -31,3 +33,4 @@ class ProviderContext:
     executor: Executor
     registry: RegistryClient
     shared: Shared
+    entropy: Callable[[int], bytes] = os.urandom

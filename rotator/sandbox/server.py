@@ -141,6 +141,19 @@ class SandboxServer:
         self.faults.append(fault)
         return fault
 
+    def lose(self, *, path: str = "/", method: str | None = None, times: int | None = 1) -> Fault:
+        """Carry requests below ``path`` out and hang up instead of answering: whoever asked cannot tell.
+
+        Remove the returned fault to heal.
+        """
+        fault = Fault(
+            matches=lambda request: request.path.startswith(path) and method in {None, request.method},
+            answer=_carry_out_and_hang_up,
+            times=times,
+        )
+        self.faults.append(fault)
+        return fault
+
     @web.middleware
     async def _observe(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         credential = request.headers.get("Authorization") or request.headers.get("X-Vault-Token") or ""
@@ -152,3 +165,10 @@ class SandboxServer:
             fault.times -= 1
         answer = fault.answer(request)
         return answer if isinstance(answer, web.StreamResponse) else await answer
+
+
+async def _carry_out_and_hang_up(request: web.Request) -> web.StreamResponse:
+    answer = await request.match_info.handler(request)
+    if request.transport is not None:
+        request.transport.abort()
+    return answer

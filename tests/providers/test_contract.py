@@ -7,9 +7,10 @@ import json
 import logging
 import os
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ import pytest
 
 from rotator.config.credential import CredentialConfig
 from rotator.domain.inspection import Inspection
-from rotator.domain.model import Login, Strategy
+from rotator.domain.model import Issued, Login, Stage, Strategy, Version
+from rotator.domain.retirement import Retirement
 from rotator.domain.verdict import Verdict
 from rotator.errors import NotFoundError, PermissionDeniedError, RotatorError, UnavailableError
-from rotator.ports import Clock, Order, Provider
+from rotator.ports import Clock, ListsMade, Order, Provider, Retires
 from rotator.providers import PROVIDERS
 from rotator.providers.acr import Acr, AcrConfig
 from rotator.providers.context import ProviderContext
@@ -30,8 +32,10 @@ from rotator.providers.ecr import Ecr, EcrConfig
 from rotator.providers.ecr_public import EcrPublic, EcrPublicConfig
 from rotator.providers.gar import Gar, GarConfig
 from rotator.providers.ghcr import Ghcr, GhcrConfig
+from rotator.providers.harbor import Harbor, HarborConfig
 from rotator.providers.quay import Quay, QuayConfig
 from rotator.sandbox.aws import SandboxAws
+from rotator.sandbox.harbor import SandboxHarbor
 from rotator.sandbox.registry import SandboxRegistry
 from rotator.secret import Secret
 
@@ -49,12 +53,16 @@ class Harness:
         registry: Where its logins must work.
         secret_file: The file that its secret is read from.
         stop_vendor: Makes whoever hands out the secret unreachable: the vendor, or the source where that is all.
+        lose_answer: Has the vendor do the next thing that is asked of it and hang up.
+        name: The row.
     """
 
     provider: Provider
     registry: SandboxRegistry
     secret_file: Path
     stop_vendor: Callable[[], Awaitable[None]]
+    lose_answer: Callable[[], object] = lambda: None
+    name: str = ""
 
 
 Build = Callable[["World"], Awaitable[Harness]]
@@ -177,6 +185,18 @@ async def _quay(world: World) -> Harness:
     return _read_from(Quay(config, world.make_context(registry.host)), registry, token)
 
 
+async def _harbor(world: World) -> Harness:
+    password = world.keep("harbor-password", CANARY)
+    harbor = await world.stack.enter_async_context(SandboxHarbor(world.clock, password=CANARY))
+    robots = [harbor.add_robot("acme", short).number for short in ("pull-a", "pull-b")]
+    config = HarborConfig.model_validate(
+        {"registry": harbor.host, "robots": robots, "api_username": "admin", "api_password": password}
+    )
+    lose = partial(harbor.lose, path="/api/v2.0/robots", method="PATCH")
+    provider = Harbor(config, world.make_context(harbor.host))
+    return Harness(provider, harbor, Path(password["file"]), harbor.stop, lose)
+
+
 async def _custom(world: World) -> Harness:
     registry, password = await _from_source(world)
     config = CustomConfig(registry=registry.host, username="mona", password=password)
@@ -191,11 +211,19 @@ HARNESSES: dict[str, Build] = {
     "ecr_public": _ecr_public,
     "gar": _gar,
     "ghcr": _ghcr,
+    "harbor": _harbor,
     "quay": _quay,
 }
+"""One row per provider; further ways of one have rows of their own, ``name:way``."""
+
+ENDING = ("harbor",)
+"""Rows whose versions do not die by themselves, and can be ended."""
+
+CHOOSING = ("harbor",)
+"""Rows that choose the secret themselves."""
 
 
-@pytest.fixture(params=sorted(PROVIDERS))
+@pytest.fixture(params=sorted({*HARNESSES, *PROVIDERS}))
 async def harness(
     request: pytest.FixtureRequest,
     clock: Clock,
@@ -204,10 +232,42 @@ async def harness(
     keep: Callable[[str, str], dict[str, str]],
     vendors: Any,
 ) -> AsyncIterator[Harness]:
-    """Return each registered provider in its world; a row without a harness fails here."""
+    """Return each registered provider in its world; a row of the table without a harness fails here."""
     async with AsyncExitStack() as stack:
         world = World(clock, make_context, access_key, keep, vendors, stack)
-        yield await HARNESSES[request.param](world)
+        built = await HARNESSES[request.param](world)
+        built.name = request.param
+        yield built
+
+
+def some_of(rows: Sequence[str]) -> pytest.MarkDecorator:
+    """Return what keeps a fact to a few rows."""
+    return pytest.mark.parametrize("harness", sorted(rows), indirect=True)
+
+
+def order_after(*issued: Issued, rotation: str = "20261123T120000.000000Z-0001", credential: str = "apps") -> Order:
+    """Return an order for a credential whose versions are ``issued``: the last is in use, the rest await their end."""
+    logins = [one.login for one in issued]
+    stages = [*[Stage.PREVIOUS] * (len(issued) - 1), Stage.CURRENT]
+    live = [
+        Version(
+            credential,
+            number,
+            stage,
+            f"print-{number}",
+            one.login.username,
+            one.issued_at,
+            one.expiry,
+            handle=one.handle,
+        )
+        for number, (one, stage) in enumerate(zip(issued, stages, strict=False), 1)
+    ]
+    return Order(credential, rotation, "0a1b2c3d", live[::-1], logins.__contains__)
+
+
+def works(harness: Harness, issued: Issued) -> bool:
+    """Return whether the registry takes ``issued``."""
+    return harness.registry.accepts(issued.login.username, issued.login.secret.reveal())
 
 
 @pytest.mark.parametrize("name", sorted(PROVIDERS))
@@ -252,9 +312,10 @@ async def test_a_probe_without_a_registry_cannot_tell(harness: Harness) -> None:
 
 async def test_issuing_again_is_safe(harness: Harness) -> None:
     """A second issue gives an equal or a new login, and the first still works."""
-    first, second = [await harness.provider.issue(Order()) for _ in range(2)]
-    for issued in (first, second):
-        assert harness.registry.accepts(issued.login.username, issued.login.secret.reveal())
+    first = await harness.provider.issue(order_after())
+    second = await harness.provider.issue(order_after(first))
+    assert works(harness, first)
+    assert works(harness, second)
 
 
 async def test_expiries_are_told_without_raising(harness: Harness) -> None:
@@ -325,3 +386,87 @@ async def _failure(provider: Provider) -> str:
     except RotatorError as error:
         return "".join(traceback.format_exception(error))
     return ""
+
+
+async def test_what_lives_on_can_be_ended(harness: Harness) -> None:
+    """Whoever leaves working versions behind at a vendor can end them, and find those that nobody noted."""
+    strategy = harness.provider.strategy
+    assert (harness.name in ENDING) == (strategy in {Strategy.CREATE_RETIRE, Strategy.TWO_SLOT})
+    assert isinstance(harness.provider, Retires) or harness.name not in ENDING
+    assert isinstance(harness.provider, ListsMade) or strategy is not Strategy.CREATE_RETIRE
+
+
+@some_of(ENDING)
+async def test_an_ended_version_is_refused_and_the_others_work(harness: Harness) -> None:
+    """Ending a version, twice too, has the registry refuse it, and leaves the one in use alone."""
+    assert isinstance(harness.provider, Retires)
+    old = await harness.provider.issue(order_after())
+    new = await harness.provider.issue(order_after(old))
+    for _ in range(2):
+        assert await harness.provider.retire(old.handle, old.login) is Retirement.ENDED
+    assert (await harness.provider.probe(old.login)).verdict is Verdict.REJECTED
+    assert works(harness, new)
+
+
+@some_of(ENDING)
+async def test_ending_what_was_overtaken_touches_no_newer_version(harness: Harness) -> None:
+    """A version ends late, when what it was kept in may hold a newer one: that works on."""
+    assert isinstance(harness.provider, Retires)
+    first = await harness.provider.issue(order_after())
+    second = await harness.provider.issue(order_after(first))
+    third = await harness.provider.issue(order_after(first, second))
+    assert await harness.provider.retire(first.handle, first.login) is Retirement.ENDED
+    assert not works(harness, first)
+    assert works(harness, second)
+    assert works(harness, third)
+
+
+@some_of(ENDING)
+async def test_a_version_is_named_and_known(harness: Harness) -> None:
+    """A version that must be ended one day has a handle, and the vendor tells what it is and what it may do."""
+    issued = await harness.provider.issue(order_after())
+    assert issued.handle
+    assert issued.scopes
+    assert issued.principal
+    found = await harness.provider.inspect(issued.login)
+    assert (found.expiry, found.scopes, found.principal) == (issued.expiry, issued.scopes, issued.principal)
+
+
+@some_of(ENDING)
+async def test_an_unreachable_vendor_ends_nothing(harness: Harness) -> None:
+    """Where nobody answers, nothing counts as ended."""
+    assert isinstance(harness.provider, Retires)
+    old = await harness.provider.issue(order_after())
+    await harness.provider.issue(order_after(old))
+    await harness.stop_vendor()
+    with pytest.raises(UnavailableError):
+        await harness.provider.retire(old.handle, old.login)
+
+
+@some_of(ENDING)
+async def test_a_lost_answer_is_unavailable_and_made_good(harness: Harness) -> None:
+    """A vendor that hung up instead of answering is a reason to wait; the next try works, as does what is in use."""
+    old = await harness.provider.issue(order_after())
+    harness.lose_answer()
+    with pytest.raises(UnavailableError):
+        await harness.provider.issue(order_after(old))
+    assert works(harness, old)
+    assert works(harness, await harness.provider.issue(order_after(old)))
+    assert works(harness, old)
+
+
+@some_of(CHOOSING)
+async def test_a_chosen_secret_is_kept_before_it_is_in_force(harness: Harness) -> None:
+    """Whoever chooses the secret has it kept before the vendor is told; it is the very one that is handed over."""
+    kept = []
+
+    async def keep(issued: Issued) -> None:
+        assert not works(harness, issued)
+        kept.append(issued)
+
+    harness.lose_answer()
+    with pytest.raises(UnavailableError):
+        await harness.provider.issue(replace(order_after(), keep=keep))
+    assert works(harness, kept[0])
+    issued = await harness.provider.issue(replace(order_after(), keep=keep))
+    assert kept[1:] == [issued]
