@@ -7,6 +7,7 @@ import importlib
 import json
 import logging
 import ssl
+import sys
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -34,6 +35,7 @@ from rotator.sources.file import FileRules, FileSource
 from rotator.targets import TARGETS
 from rotator.targets.context import TargetContext
 from rotator.targets.docker_config import DockerConfigConfig, DockerConfigTarget
+from rotator.targets.exec import ExecConfig, ExecTarget
 from rotator.targets.kubernetes import KubernetesConfig, KubernetesTarget
 from rotator.targets.swarm import SwarmConfig, SwarmTarget
 from rotator.targets.tagoio_secret import TagoioSecretConfig, TagoioSecretTarget
@@ -212,8 +214,41 @@ async def _webhook(world: World) -> Harness:
     return Harness(target, lambda: None, lambda: True)
 
 
+KEEPER = """
+import json, pathlib, sys
+path, told = pathlib.Path(sys.argv[1]), json.load(sys.stdin)
+held = json.loads(path.read_text()) if path.exists() else {}
+if told["action"] == "apply":
+    held.update({one["credential"]: {key: one[key] for key in ("username", "password")} for one in told["entries"]})
+    path.write_text(json.dumps(held))
+else:
+    print(json.dumps({"logins": held}))
+"""
+
+
+async def _exec(world: World, *, reads: bool = True) -> Harness:
+    path, program = world.folder / "place.json", world.folder / "keeper.py"
+    program.write_text(KEEPER)
+    command = [sys.executable, str(program), str(path)]
+    config = ExecConfig.model_validate(
+        {"type": "exec", "command": command, **({"read_command": command} if reads else {})}
+    )
+
+    def add_foreign() -> None:
+        path.write_text(json.dumps({**json.loads(path.read_text()), "other": {"username": "x", "password": "y"}}))
+
+    target = ExecTarget("prod", config, world.context)
+    return Harness(target, add_foreign, lambda: "other" in json.loads(path.read_text()))
+
+
+async def _exec_blind(world: World) -> Harness:
+    return await _exec(world, reads=False)
+
+
 HARNESSES: dict[str, Callable[[World], Awaitable[Harness]]] = {
     "docker_config": _docker_config,
+    "exec": _exec,
+    "exec-blind": _exec_blind,
     "kubernetes": _kubernetes,
     "kubernetes-merge": _kubernetes_merge,
     "kubernetes-real": _kubernetes_real,
