@@ -1,4 +1,4 @@
-"""Makes concrete things of configuration sections: state, sources, targets, providers. Used by `rotator.app` alone."""
+"""Makes concrete things of configuration sections: state, sources, targets, providers. For `app` and `check`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy.engine import make_url
 
+from rotator.config.credential import CredentialConfig
 from rotator.config.ref import SecretRef
 from rotator.config.root import Config, StoreConfig
 from rotator.domain.model import UNKNOWN, Expiry
@@ -136,11 +137,16 @@ def provider_contexts(
     @cache
     def context(host: str) -> ProviderContext:
         """Return what every provider of ``host`` is given: one client serves them all."""
-        options = config.registries.get(host)
-        settings = RegistrySettings(**options.model_dump()) if options else RegistrySettings()
-        return ProviderContext(transport, clock, sources, executor, client_of(host=host, settings=settings), shared)
+        client = client_of(host=host, settings=settings_of(config, host))
+        return ProviderContext(transport, clock, sources, executor, client, shared)
 
     return context
+
+
+def settings_of(config: Config, host: str) -> RegistrySettings:
+    """Return how the configuration says that a registry, ``host[:port]``, is reached."""
+    options = config.registries.get(host)
+    return RegistrySettings(**options.model_dump()) if options else RegistrySettings()
 
 
 def wire_credentials(
@@ -153,11 +159,21 @@ def wire_credentials(
     credentials = {}
     for name, options in config.credentials.items():
         context = context_of(options.registry)
-        provider: Provider = _load(PROVIDERS, options.provider)(options, context)
+        provider = make_provider(options, context)
         clients[provider] = context.registry
         holders = tuple(targets[target] for target in options.deliver_to)
         credentials[name] = Credential(name, options, provider, holders)
     return credentials
+
+
+def make_provider(options: CredentialConfig, context: ProviderContext) -> Provider:
+    """Return the provider of one credential. Asks nobody anything.
+
+    Raises:
+        ConfigError: It needs a package that is not installed.
+    """
+    provider: Provider = _load(PROVIDERS, options.provider)(options, context)
+    return provider
 
 
 def _load(table: Mapping[str, str], kind: str) -> Callable[..., Any]:

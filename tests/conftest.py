@@ -16,6 +16,19 @@ settings.register_profile("steady", derandomize=True, deadline=None, database=No
 settings.register_profile("soak", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
+CORPUS = "test_documented_answers_are_diagnosed"
+"""The test over every documented answer, in tests/registry/test_diagnose.py."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many of the documented answers of registries were diagnosed as documented, where that was tested."""
+    rows = {
+        outcome: sum(CORPUS in report.nodeid for report in terminalreporter.getreports(outcome))
+        for outcome in ("passed", "failed")
+    }
+    if total := sum(rows.values()):
+        terminalreporter.write_line(f"diagnosis: {rows['passed']} of {total} documented answers right")
+
 
 @pytest.fixture
 def clock() -> ManualClock:

@@ -1,7 +1,7 @@
-"""Reads manifests: platforms, layers, sizes. Pure, and total: whatever is no manifest has no contents.
+"""Reads manifests: platforms, layers, sizes, bases. Pure, and total: whatever is no manifest has no contents.
 
-Shapes: OCI image specification 1.1, "Image Manifest" and "Image Index", and the Docker image manifest version 2, schema
-2 (read 2026-11-23).
+Shapes: OCI image specification 1.1, "Image Manifest", "Image Index" and "Annotations", and the Docker image manifest
+version 2, schema 2 (read 2026-11-23).
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rotator.check.report import Base
 from rotator.domain.reference import DIGEST_CHARS
 
 MAX_PLATFORMS = 64
+MAX_NAME_CHARS = 256
 PREFERRED = "linux/amd64"
 """The platform whose layers are counted, where an index has it."""
 
@@ -65,23 +67,34 @@ def layers(content: bytes) -> Layers | None:
     return Layers(len(found), sum(_size(one) for one in [*found, manifest["config"]]))
 
 
-def preferred(found: list[Child]) -> Child | None:
-    """Return the image of an index to look into; None of an empty one."""
-    return next((child for child in found if child.platform == PREFERRED), found[0] if found else None)
+def preferred(found: list[Child], platform: str = PREFERRED) -> Child | None:
+    """Return the image of an index to look into: that of ``platform``, else the first; None of an empty index."""
+    return next((child for child in found if child.platform == platform), found[0] if found else None)
+
+
+def base_of(content: bytes) -> Base | None:
+    """Return what an image says it was built on; None when it says nothing, or nothing that could be a name."""
+    annotations = _object(content).get("annotations")
+    found = annotations if isinstance(annotations, dict) else {}
+    name, digest = found.get("org.opencontainers.image.base.name"), found.get("org.opencontainers.image.base.digest")
+    if not isinstance(name, str) or not name or len(name) > MAX_NAME_CHARS or not name.isprintable():
+        return None
+    return Base(name, digest if isinstance(digest, str) and is_digest(digest) else "")
+
+
+def is_digest(text: str) -> bool:
+    """Return whether ``text`` is a digest: ``algorithm:hex``."""
+    algorithm, _, digits = text.partition(":")
+    return len(digits) == DIGEST_CHARS.get(algorithm) and set(digits) <= set("0123456789abcdef")
 
 
 def _child(entry: Mapping[str, Any]) -> Child | None:
     platform, digest = entry.get("platform"), entry.get("digest")
-    if not isinstance(platform, dict) or not isinstance(digest, str) or not _is_digest(digest):
+    if not isinstance(platform, dict) or not isinstance(digest, str) or not is_digest(digest):
         return None
     names = [platform.get(name) for name in ("os", "architecture", "variant")]
     words = [name for name in names if isinstance(name, str) and name]
     return None if not words or "unknown" in words else Child("/".join(words)[:64], digest)
-
-
-def _is_digest(text: str) -> bool:
-    algorithm, _, digits = text.partition(":")
-    return len(digits) == DIGEST_CHARS.get(algorithm) and set(digits) <= set("0123456789abcdef")
 
 
 def _size(descriptor: Mapping[str, Any]) -> int:

@@ -1,16 +1,18 @@
-"""Asks registries about images, one after the other, and writes down what they say."""
+"""Asks registries about images, and writes down what they say."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from rotator.check.contents import Layers, children, digest_of, layers, preferred
-from rotator.check.lint import lints
-from rotator.check.report import Lint, Report
+from rotator.check.choice import Choice, Chooser
+from rotator.check.lint import granted_lints, lints, region_lints, size_lints
+from rotator.check.read import read_contents
+from rotator.check.report import Contents, Lint, Report
+from rotator.domain.headroom import Counted, Headroom, HeadroomState
 from rotator.domain.model import Login
-from rotator.domain.pull_secret import Match, match
 from rotator.domain.reference import Reference
 from rotator.errors import PermanentError, TemporaryError
 from rotator.ports import Clock
@@ -18,11 +20,16 @@ from rotator.registry.advice import vendor_of
 from rotator.registry.answer import Answer
 from rotator.registry.client import Conversation, RegistryClient, RegistrySettings
 from rotator.registry.diagnose import Ailment, Diagnosis, Vendor, diagnose, diagnose_error
+from rotator.registry.grant import SAY_NOTHING
+from rotator.registry.ratelimit import read_headroom
+from rotator.registry.resolve import REFUSED, Probes, is_ambiguous, resolve
 from rotator.secret import Redactor
 from rotator.transport import Transport
 
-_REFUSED = frozenset({Ailment.AUTH_FAILED, Ailment.AUTH_EXPIRED, Ailment.TWO_FACTOR})
 _PRIVATE = frozenset({Ailment.AUTH_MISSING, Ailment.NO_ACCESS_OR_NOT_FOUND})
+_NOTHING = Contents()
+_UNTOLD = Headroom(HeadroomState.UNKNOWN)
+_TOO_DEAR = Contents(unread="at Docker Hub it costs up to two pulls (--spend-pulls)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,161 +37,204 @@ class Options:
     """How images are asked for.
 
     Args:
-        document: A docker or podman configuration; empty for no logins. Secret.
-        insecure: Registries that are reached over plain HTTP, as `rotator.domain.reference.registry_host` gives them.
-        realm_hosts: Token servers that may be shown a login although they are on another host.
+        settings_of: How a registry, ``host[:port]``, is reached.
         spends_pulls: Whether manifests are read at Docker Hub too, where each costs a pull.
     """
 
-    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    insecure: frozenset[str] = frozenset()
-    realm_hosts: tuple[str, ...] = ()
+    settings_of: Callable[[str], RegistrySettings]
     spends_pulls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What became of one question: a diagnosis, and the answer where there was one."""
+    """What became of one question: a diagnosis, and the answer with what it tells of a limit where there was one."""
 
     diagnosis: Diagnosis
     answer: Answer | None = None
+    headroom: Headroom = _UNTOLD
+
+    @property
+    def pulls(self) -> bool:
+        return self.diagnosis.ailment is Ailment.OK
+
+    @property
+    def is_of_account(self) -> bool:
+        """Whether Docker Hub counted it against an account, which it does only for a login that it accepted."""
+        return self.headroom.source is Counted.ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)
-class _Contents:
-    """What was read of the image itself."""
+class _Found:
+    """What became of the image itself.
 
-    platforms: tuple[str, ...] = ()
-    layers: Layers | None = None
-    sized: str = ""
-    lints: tuple[Lint, ...] = ()
-    unread: str = ""
+    Args:
+        seen: With the login that a client would show, or without one.
+        seconds: How long that took.
+        public: Without a login.
+        probes: What else was asked about the login.
+    """
 
-
-_NOTHING = _Contents()
-_TOO_DEAR = _Contents(unread="at Docker Hub it costs up to two pulls (--spend-pulls)")
+    seen: _Seen
+    seconds: float
+    public: _Seen
+    probes: Probes
 
 
 class Checker:
-    """Checks images; remembers which logins were refused, and shows none of those again: it could lock an account.
+    """Checks images.
+
+    A login that was refused is not shown again, for that could lock an account; a registry that did not answer is not
+    asked again.
 
     Args:
         transport: Sends the requests.
         clock: For durations.
+        chooser: Finds the login for an image.
         options: How images are asked for.
     """
 
-    def __init__(self, transport: Transport, clock: Clock, options: Options) -> None:
+    def __init__(self, transport: Transport, clock: Clock, chooser: Chooser, options: Options) -> None:
         self._transport = transport
         self._clock = clock
+        self._chooser = chooser
         self._options = options
         self._refused: dict[tuple[str, str], _Seen] = {}
+        self._silent: dict[str, _Seen] = {}
         self._redact = Redactor()
 
-    async def check(self, image: str, reference: Reference) -> Report:
-        """Return what is found about one image; costs no pull at Docker Hub, unless the options say so.
+    async def check_all(self, images: Sequence[tuple[str, Reference]]) -> list[Report]:
+        """Return a report per image, in their order.
 
-        Never raises for what a registry does or fails to do.
+        Registries are asked at once, each about one image after the other. Costs no pull at Docker Hub, unless the
+        options say so. Never raises for what a registry does or fails to do.
 
         Args:
-            image: As it was written.
-            reference: The same, parsed.
-
-        Raises:
-            ShapeError: The configuration's ``auths`` is not an object.
+            images: Each as it was written, and parsed.
         """
-        vendor, found = vendor_of(reference.registry), match(self._options.document, reference)
-        login = found.login if found else None
-        started = self._clock.monotonic()
-        seen = await self._as_a_client(found, login, reference)
-        seconds = self._clock.monotonic() - started
-        public = seen if login is None else await self._ask(None, reference)
-        contents = await self._contents(login, reference, vendor) if seen.diagnosis.ailment is Ailment.OK else _NOTHING
+        lanes: dict[str, list[int]] = defaultdict(list)
+        for number, (_, reference) in enumerate(images):
+            lanes[reference.registry].append(number)
+        reports: dict[int, Report] = {}
+
+        async def walk(numbers: Sequence[int]) -> None:
+            for number in numbers:
+                reports[number] = await self.check(*images[number])
+
+        async with asyncio.TaskGroup() as group:
+            for numbers in lanes.values():
+                group.create_task(walk(numbers))
+        return [reports[number] for number in range(len(images))]
+
+    async def check(self, image: str, reference: Reference) -> Report:
+        """Return what is found about one image. Costs and errors as `check_all`."""
+        vendor, choice = vendor_of(reference.registry), await self._chooser.choose(reference)
+        found = await self._look(choice, reference, vendor)
+        seen, probes = found.seen, found.probes
+        contents = await self._contents(choice.login, reference, vendor) if seen.pulls else _NOTHING
         digest = _digest(seen)
-        blocked = _blocked(seen, public) if login is not None else ()
         return Report(
             image=image,
             reference=str(reference),
-            diagnosis=seen.diagnosis,
-            latency_seconds=seconds,
-            key=found.key if found else "",
-            key_why=found.why if found else self._no_match(),
-            is_public=_is_public(public.diagnosis),
+            diagnosis=_excused(resolve(seen.diagnosis, probes), choice),
+            latency_seconds=found.seconds,
+            key=choice.key,
+            key_why=choice.why,
+            clients=choice.clients,
+            is_login_accepted=_is_accepted(choice.login, found),
+            is_public=probes.is_public,
             digest=digest,
             media_type=seen.answer.media_type if seen.answer else "",
-            platforms=contents.platforms,
-            layers=contents.layers.count if contents.layers else None,
-            size_bytes=contents.layers.size_bytes if contents.layers else None,
-            sized=contents.sized,
-            unread=contents.unread,
+            contents=contents,
+            headroom=seen.headroom if seen.headroom.state is HeadroomState.LIMITED else None,
             said=self._redact(seen.answer.excerpt) if seen.answer else "",
-            lints=(*blocked, *contents.lints, *lints(reference, vendor, login, digest)),
+            lints=(
+                *_login_lints(choice.login, found),
+                *choice.lints,
+                *contents.lints,
+                *lints(reference, vendor, choice.login, digest),
+                *granted_lints(probes.granted),
+                *region_lints(reference.registry, choice.regions),
+                *size_lints(contents.size_bytes, contents.base),
+            ),
         )
 
-    async def _as_a_client(self, found: Match | None, login: Login | None, reference: Reference) -> _Seen:
+    async def _look(self, choice: Choice, reference: Reference, vendor: Vendor) -> _Found:
+        started = self._clock.monotonic()
+        seen = await self._as_a_client(choice, reference)
+        seconds = self._clock.monotonic() - started
+        public = seen if choice.login is None else await self._ask(None, reference)
+        probes = Probes(is_public=_is_public(public.diagnosis))
+        if choice.login is None or not (seen.pulls or is_ambiguous(seen.diagnosis)):
+            return _Found(seen, seconds, public, probes)
+        alone = await self._ask_alone(choice.login, reference, seen, is_public=probes.is_public)
+        is_refused = alone is not None and alone.ailment in REFUSED
+        if alone is not None and is_refused:
+            self._refused[reference.registry, choice.key] = _Seen(alone)
+        granted = None if is_refused else await self._granted(choice.login, reference, vendor)
+        return _Found(seen, seconds, public, replace(probes, login=alone, granted=granted))
+
+    async def _as_a_client(self, choice: Choice, reference: Reference) -> _Seen:
         """Ask with the login a client would show, unless the registry has refused it already."""
-        if found is None or login is None:
+        place = (reference.registry, choice.key)
+        if choice.login is None:
             return await self._ask(None, reference)
-        place = (reference.registry, found.key)
         if place in self._refused:
             return self._refused[place]
-        seen = await self._ask(login, reference)
-        if seen.diagnosis.ailment in _REFUSED:
+        seen = await self._ask(choice.login, reference)
+        if seen.diagnosis.ailment in REFUSED:
             self._refused[place] = seen
         return seen
 
     async def _ask(self, login: Login | None, reference: Reference) -> _Seen:
+        if (silent := self._silent.get(reference.registry)) is not None:
+            return silent
         try:
             answer = await self._open(login, reference).head_manifest(reference)
         except (TemporaryError, PermanentError) as error:
-            return _Seen(diagnose_error(error))
-        return _Seen(diagnose(answer, vendor_of(reference.registry)), answer)
+            seen = _Seen(diagnose_error(error))
+            if seen.diagnosis.ailment is Ailment.UNREACHABLE:
+                self._silent[reference.registry] = seen
+            return seen
+        headroom = read_headroom(answer.limits, self._clock.now())
+        return _Seen(diagnose(answer, vendor_of(reference.registry)), answer, headroom)
+
+    async def _ask_alone(
+        self, login: Login, reference: Reference, seen: _Seen, *, is_public: bool | None
+    ) -> Diagnosis | None:
+        """Return what the registry says to the login alone; None where a pull proves it already, or nobody answers."""
+        if seen.pulls and (is_public is False or seen.is_of_account):
+            return None
+        try:
+            answer = await self._open(login, reference).auth_probe()
+        except (TemporaryError, PermanentError):
+            return None
+        return diagnose(answer, vendor_of(reference.registry))
+
+    async def _granted(self, login: Login, reference: Reference, vendor: Vendor) -> frozenset[str] | None:
+        """Return what the login may do on the repository, where tokens tell; None elsewhere."""
+        if vendor in SAY_NOTHING:
+            return None
+        try:
+            return await self._open(login, reference).granted(reference.path)
+        except (TemporaryError, PermanentError):
+            return None
 
     def _open(self, login: Login | None, reference: Reference) -> Conversation:
-        options, host = self._options, reference.registry
-        settings = RegistrySettings(insecure=host in options.insecure, realm_hosts=options.realm_hosts)
-        return RegistryClient(self._transport, host=host, settings=settings).open(login)
+        host = reference.registry
+        return RegistryClient(self._transport, host=host, settings=self._options.settings_of(host)).open(login)
 
-    def _no_match(self) -> str:
-        return "no entry is about it" if self._options.document else "no logins were given"
-
-    async def _contents(self, login: Login | None, reference: Reference, vendor: Vendor) -> _Contents:
-        """Read the manifest and, of an index, that of one platform; what cannot be read is left out."""
+    async def _contents(self, login: Login | None, reference: Reference, vendor: Vendor) -> Contents:
         if vendor is Vendor.DOCKER_HUB and not self._options.spends_pulls:
             return _TOO_DEAR
         try:
-            return await _read(self._open(login, reference), reference)
+            return await read_contents(self._open(login, reference), reference)
         except (TemporaryError, PermanentError) as error:
-            return _Contents(unread=error.message)
-
-
-async def _read(conversation: Conversation, reference: Reference) -> _Contents:
-    top = await conversation.get_manifest(reference)
-    found, odd = children(top.content), _mismatch(top, reference)
-    child = preferred(found)
-    if child is None:
-        counted = layers(top.content)
-        return _Contents((), counted, "", odd, "" if counted else _why_unread(top))
-    one = await conversation.get_manifest(Reference(reference.domain, reference.path, digest=child.digest))
-    platforms, counted = tuple(child.platform for child in found), layers(one.content)
-    return _Contents(platforms, counted, child.platform, odd, "" if counted else _why_unread(one))
-
-
-def _why_unread(answer: Answer) -> str:
-    diagnosis = diagnose(answer)
-    return "it lists no layers" if diagnosis.ailment is Ailment.OK else diagnosis.evidence
+            return Contents(unread=error.message)
 
 
 def _digest(seen: _Seen) -> str:
     digest = seen.answer.digest if seen.answer else ""
     return digest if digest.isprintable() and len(digest) < 200 else ""  # noqa: PLR2004 (sha512 has 135)
-
-
-def _mismatch(top: Answer, reference: Reference) -> tuple[Lint, ...]:
-    promised = reference.digest or top.digest
-    if not top.content or not promised.startswith("sha256:") or promised == digest_of(top.content):
-        return ()
-    return (Lint("digest_mismatch", f"what was sent is {digest_of(top.content)}, not what was promised"),)
 
 
 def _is_public(diagnosis: Diagnosis) -> bool | None:
@@ -193,7 +243,32 @@ def _is_public(diagnosis: Diagnosis) -> bool | None:
     return False if diagnosis.ailment in _PRIVATE else None
 
 
-def _blocked(seen: _Seen, public: _Seen) -> tuple[Lint, ...]:
-    if seen.diagnosis.ailment is Ailment.OK or public.diagnosis.ailment is not Ailment.OK:
+def _excused(diagnosis: Diagnosis, choice: Choice) -> Diagnosis:
+    """Return the diagnosis; but where a login is wanted, why the one there is was not shown."""
+    is_wanted = choice.login is None and diagnosis.ailment in _PRIVATE
+    return choice.excuse if is_wanted and choice.excuse is not None else diagnosis
+
+
+def _is_accepted(login: Login | None, found: _Found) -> bool | None:
+    """Return whether the registry took the login for one; that a public image pulls does not prove it."""
+    if login is None:
+        return None
+    alone, seen = found.probes.login, found.seen
+    ailment = seen.diagnosis.ailment if alone is None else alone.ailment
+    if ailment in REFUSED:
+        return False
+    is_private = found.probes.is_public is False
+    proves = ailment is Ailment.OK and (alone is not None or is_private or seen.is_of_account)
+    return True if proves or ailment is Ailment.INSUFFICIENT_SCOPE else None
+
+
+def _login_lints(login: Login | None, found: _Found) -> tuple[Lint, ...]:
+    """Return what is odd about a login beside an image that anybody may pull."""
+    if login is None or not found.public.pulls:
         return ()
-    return (Lint("blocked_by_login", "it is public, and pulls once the matching login is removed or replaced"),)
+    if not found.seen.pulls:
+        return (Lint("blocked_by_login", "it is public, and pulls once the matching login is removed or replaced"),)
+    alone = found.probes.login
+    if alone is None or alone.ailment not in REFUSED:
+        return ()
+    return (Lint("login_refused", f"it pulls because it is public; the login itself is refused ({alone.evidence})"),)

@@ -12,14 +12,28 @@ from rotator.cli.options import AsJson
 EXAMPLES = (
     "Examples:\n\nrotator check ghcr.io/acme/app:1.4.2\n\n"
     "rotator check acme/app:1 --docker-config ~/.docker/config.json\n\n"
+    "rotator check --all --config /etc/rotator/rotator.yaml --socket /run/rotator/admin.sock\n\n"
     "rotator check registry.local:5000/app:1 --insecure registry.local:5000\n\n"
     "rotator check acme/app:1 --json | jq -r '.[] | select(.pulls | not) | .advice'"
 )
 
-Images = Annotated[list[str], typer.Argument(help="Images, as docker pull takes them.", metavar="IMAGE...")]
+Images = Annotated[list[str], typer.Argument(help="Images, as docker pull takes them.", metavar="[IMAGE]...")]
+All = Annotated[bool, typer.Option("--all", help="Every image that the configuration lists.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="rotator's configuration: how registries are reached, and the logins of credentials whose strategy is "
+        "read. With --all alone: /etc/rotator/rotator.yaml.",
+    ),
+]
 DockerConfig = Annotated[
     Path | None,
-    typer.Option(help="docker's config.json or podman's auth.json with the logins to try (default: none)."),
+    typer.Option(help="docker's config.json or podman's auth.json with the logins to try, before --config's."),
+]
+Socket = Annotated[
+    Path | None,
+    typer.Option(help="UNIX socket of the daemon, to ask how credentials stand whose login only it has."),
 ]
 Insecure = Annotated[list[str], typer.Option(help="Registry, host[:port], that speaks plain HTTP. May be repeated.")]
 RealmHost = Annotated[
@@ -31,11 +45,14 @@ SpendPulls = Annotated[
 ]
 
 
-def check(
-    images: Images,
+def check(  # noqa: PLR0913 (one parameter per option)
+    images: Images = [],  # noqa: B006 (Typer reads it once, nobody writes to it)
     *,
+    all_images: All = False,
+    config: ConfigFile = None,
     docker_config: DockerConfig = None,
-    insecure: Insecure = [],  # noqa: B006 (Typer reads it once, nobody writes to it)
+    socket: Socket = None,
+    insecure: Insecure = [],  # noqa: B006 (as above)
     realm_host: RealmHost = [],  # noqa: B006 (as above)
     spend_pulls: SpendPulls = False,
     as_json: AsJson = False,
@@ -46,10 +63,10 @@ def check(
     """
     import asyncio
 
+    from rotator.cli import check_given as given
     from rotator.cli import check_show as shown
 
-    references = shown.read_references(images)
-    options = shown.read_options(docker_config, insecure, realm_host, spends_pulls=spend_pulls)
-    reports = asyncio.run(shown.check_all(references, options))
+    asked = given.Asked(images, all_images, config, docker_config, socket, insecure, realm_host, spend_pulls)
+    reports = asyncio.run(given.check(asked))
     (shown.print_json if as_json else shown.print_reports)(reports)
     raise typer.Exit(shown.exit_code_of(reports))

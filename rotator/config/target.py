@@ -24,3 +24,7 @@ class TargetConfig(BaseModel):
 
     concurrency: Annotated[int, Field(ge=1, le=512)] = 32
     """How many placements of this target are written at once."""
+
+    region: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] | None = None
+    """Where its hosts are, in the cloud's own word (``eu-west-1``, ``europe-west1``), so that ``rotator check`` can
+    tell when a registry is far from them. Changes nothing else. None: not said."""

@@ -22,7 +22,6 @@ from rotator.domain.reference import (
     DOCKER_HUB,
     DOCKER_HUB_ALIASES,
     DOCKER_HUB_KEY,
-    Reference,
     is_repository_path,
     registry_host,
 )
@@ -59,21 +58,6 @@ class Shadow:
 
     key: str
     by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """What a document has to say about one image.
-
-    Args:
-        key: The key in ``auths``; empty when a helper answers.
-        why: Why this one, or why it is of no use, in a few words.
-        login: What it holds; None where there is nothing to show to a registry. Secret.
-    """
-
-    key: str
-    why: str
-    login: Login | None = None
 
 
 def docker_key(registry: str) -> str:
@@ -167,10 +151,10 @@ def merge(
     ours = _rendered(entries, convention)
     if not ours and "auths" not in document:
         return dict(document)
-    key_by_identity = {_identity(key): key for key in ours}
+    key_by_identity = {identity_of(key): key for key in ours}
     auths: dict[str, Any] = {}
-    for key, value in _auths(document).items():
-        our_key = key if key in ours else key_by_identity.get(_identity(key))
+    for key, value in read_auths(document).items():
+        our_key = key if key in ours else key_by_identity.get(identity_of(key))
         if our_key is not None:
             auths.setdefault(our_key, ours[our_key])
         elif key not in remove:
@@ -187,7 +171,7 @@ def held(document: Mapping[str, Any], entries: Sequence[Entry], convention: Conv
         ShapeError: ``auths`` is not an object.
         ValueError: A registry has no key under ``convention``.
     """
-    auths = _auths(document)
+    auths = read_auths(document)
     found = {entry.credential: login_of(auths.get(key_of(entry.registry, convention))) for entry in entries}
     return {credential: login for credential, login in found.items() if login is not None}
 
@@ -201,44 +185,25 @@ def shadowed(
     for it. Podman knows ``credHelpers`` only, by host. The kubelet knows neither: do not ask for pull secrets.
     """
     keys = [key_of(entry.registry, convention) for entry in entries]
-    found = [(key, _helper(document, _identity(key).partition("/")[0], convention)) for key in keys]
+    found = [(key, helper_of(document, identity_of(key).partition("/")[0], convention)) for key in keys]
     return [Shadow(key, by) for key, by in found if by]
 
 
-def _helper(document: Mapping[str, Any], host: str, convention: Convention) -> str:
-    """Return which helper answers for ``host``, in the reader's words; empty when none does."""
+def helper_of(document: Mapping[str, Any], host: str, convention: Convention) -> str:
+    """Return which credential helper answers for ``host``, in the reader's words; empty when none does.
+
+    Args:
+        document: A parsed document.
+        host: As `identity_of` gives it.
+        convention: Who reads the document: podman knows no ``credsStore``.
+    """
     helpers = document.get("credHelpers")
-    by_host = {_identity(key): (key, name) for key, name in helpers.items()} if isinstance(helpers, dict) else {}
+    by_host = {identity_of(key): (key, name) for key, name in helpers.items()} if isinstance(helpers, dict) else {}
     store = document.get("credsStore") if convention is Convention.DOCKER else None
     key, helper = by_host.get(host, (None, store))
     if not helper:
         return ""
     return "credsStore" if key is None else f'credHelpers["{key}"]'
-
-
-def match(document: Mapping[str, Any], reference: Reference) -> Match | None:
-    """Return what a client with ``document`` would show for ``reference``: the longest key that names it.
-
-    Keys with a path are podman's; docker and the kubelet read them otherwise, which the words say. Helpers are not
-    asked. Returns None when nothing is about the image.
-
-    Raises:
-        ShapeError: ``auths`` is not an object.
-    """
-    auths = _auths(document)
-    if by := _helper(document, reference.registry, Convention.DOCKER):
-        return Match("", f"{by} answers for {reference.registry}, and helpers are not asked here")
-    known: dict[str, str] = {}
-    for key in sorted(auths, key=lambda key: key != docker_key(reference.registry)):
-        known.setdefault(_identity(key), key)
-    parts = reference.path.split("/")
-    names = ["/".join((reference.registry, *parts[:count])) for count in range(len(parts), -1, -1)]
-    name = next((name for name in names if name in known), None)
-    if name is None:
-        return None
-    login = login_of(auths[known[name]])
-    why = "it names the registry" if name == reference.registry else "the longest key of the image; docker ignores it"
-    return Match(known[name], why if login else f"{why}, but it holds no password", login)
 
 
 def shadowed_by_environment(docker_auth_config: str, entries: Sequence[Entry]) -> list[Shadow]:
@@ -250,12 +215,12 @@ def shadowed_by_environment(docker_auth_config: str, entries: Sequence[Entry]) -
         entries: What a docker configuration file is to hold.
     """
     try:
-        auths = _auths(parse_document(docker_auth_config))
+        auths = read_auths(parse_document(docker_auth_config))
     except ShapeError:
         return []
-    identities = {_identity(key) for key in auths}
+    identities = {identity_of(key) for key in auths}
     keys = [docker_key(entry.registry) for entry in entries]
-    return [Shadow(key, "DOCKER_AUTH_CONFIG") for key in keys if _identity(key) in identities]
+    return [Shadow(key, "DOCKER_AUTH_CONFIG") for key in keys if identity_of(key) in identities]
 
 
 def parse_document(text: str) -> dict[str, Any]:
@@ -271,7 +236,7 @@ def parse_document(text: str) -> dict[str, Any]:
     document = _parsed(text)
     if not isinstance(document, dict):
         raise ShapeError("the document is not a JSON object", hint='write {"auths": {}} or remove the file')
-    _auths(document)
+    read_auths(document)
     return document
 
 
@@ -297,7 +262,12 @@ def _rendered(entries: Sequence[Entry], convention: Convention) -> dict[str, Any
     return auths
 
 
-def _auths(document: Mapping[str, Any]) -> dict[str, Any]:
+def read_auths(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the logins of a document by key; empty when it has none. Secret.
+
+    Raises:
+        ShapeError: ``auths`` is not an object.
+    """
     auths = document.get("auths")
     if auths is None:
         return {}
@@ -306,7 +276,7 @@ def _auths(document: Mapping[str, Any]) -> dict[str, Any]:
     return auths
 
 
-def _identity(key: str) -> str:
+def identity_of(key: str) -> str:
     """Return what ``key`` means whatever its spelling: host and path, without scheme and API version."""
     host, _, path = _SCHEME.sub("", key).partition("/")
     host = host.lower()

@@ -32,6 +32,10 @@ class Ailment(StrEnum):
     """Something answers, but no registry."""
     TWO_FACTOR = "two_factor"
     """The password is right, but the account wants a second factor."""
+    CLIENT_KEY_MISMATCH = "client_key_mismatch"
+    """A login is wanted, and the one there is stands under a key that no client looks for."""
+    NOT_TRIED = "not_tried"
+    """A login is wanted, and the one there is was not shown: it would have to be minted, or could not be read."""
     UNCLEAR = "unclear"
     """An answer that none of these explains."""
 
@@ -117,7 +121,9 @@ ADVICE: dict[tuple[Ailment, Vendor, Detail], str] = {
     (Ailment.AUTH_EXPIRED, Vendor.ECR_PUBLIC, Detail.NONE): (
         "Get a new password of ecr-public in us-east-1, or pull without a login"
     ),
-    (Ailment.AUTH_MISSING, Vendor.OTHER, Detail.NONE): "Show a login (--docker-config), and compare the spelling",
+    (Ailment.AUTH_MISSING, Vendor.OTHER, Detail.NONE): (
+        "Show a login (--docker-config or --config), and compare the spelling"
+    ),
     (Ailment.INSUFFICIENT_SCOPE, Vendor.OTHER, Detail.NONE): "Grant this login the right to pull the repository",
     (Ailment.INSUFFICIENT_SCOPE, Vendor.ECR, Detail.NONE): (
         "Grant ecr:BatchGetImage, ecr:GetDownloadUrlForLayer and ecr:BatchCheckLayerAvailability, by the role's policy "
@@ -163,6 +169,14 @@ ADVICE: dict[tuple[Ailment, Vendor, Detail], str] = {
         "Compare host and port; a proxy or a portal may be answering in its place"
     ),
     (Ailment.TWO_FACTOR, Vendor.OTHER, Detail.NONE): "Use an access token instead of the account's password",
+    (
+        Ailment.CLIENT_KEY_MISMATCH,
+        Vendor.OTHER,
+        Detail.NONE,
+    ): "Log in anew with the client that pulls, or rename the key",
+    (Ailment.NOT_TRIED, Vendor.OTHER, Detail.NONE): (
+        "Ask the daemon (--socket), or show the login that it delivered (--docker-config)"
+    ),
     (Ailment.UNCLEAR, Vendor.OTHER, Detail.NONE): "Ask whoever runs the registry; its log says why",
     (Ailment.UNCLEAR, Vendor.OTHER, Detail.CLOCK): "Compare the clocks of the registry and its token server",
     (Ailment.UNCLEAR, Vendor.OTHER, Detail.FORMAT): "The image is there, in a format that is not known here",

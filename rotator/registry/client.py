@@ -23,6 +23,7 @@ from rotator.registry.advice import vendor_of
 from rotator.registry.answer import Answer, Place, Words, needs_body, read_words
 from rotator.registry.challenge import Challenge, find, parse
 from rotator.registry.classify import outcome_of
+from rotator.registry.grant import ACTIONS, granted_actions
 from rotator.registry.ratelimit import limit_headers
 from rotator.registry.realm import Refusal, pin_realm
 from rotator.secret import Secret
@@ -212,6 +213,21 @@ class Conversation:
         """Return the answer to a GET of the manifest, with the manifest as its ``content``. A pull, for Docker Hub."""
         way = await self._way()
         return way if isinstance(way, Answer) else (await self._reach("GET", reference, way))[0]
+
+    async def granted(self, path: str) -> frozenset[str] | None:
+        """Return which of pull, push and delete the login is granted on a repository; None where nobody tells.
+
+        Asks the token server for all three and reads what it grants: nothing is done at the registry. Only of worth
+        where tokens tell the truth: see `rotator.registry.grant.SAY_NOTHING`.
+
+        Args:
+            path: The repository, without the registry.
+        """
+        way = await self._way()
+        if isinstance(way, Answer) or way.scheme != "bearer":
+            return None
+        token = await self._token(way, f"repository:{path}:{','.join(ACTIONS)}")
+        return None if isinstance(token, Answer) else granted_actions(token.reveal().removeprefix("Bearer "), path)
 
     async def _reach(self, method: str, reference: Reference, way: Challenge) -> tuple[Answer, Challenge]:
         """Return the answer and how it was asked for, which an open registry may say for a manifest alone."""

@@ -20,7 +20,9 @@ from rotator.registry.advice import ADVICE, Ailment, Detail, Vendor
 from rotator.registry.answer import Answer, Hint, Place
 from rotator.registry.challenge import find
 
-__all__ = ["Ailment", "Detail", "Diagnosis", "Vendor", "diagnose", "diagnose_error"]
+__all__ = [
+    "Ailment", "Detail", "Diagnosis", "Vendor", "diagnose", "diagnose_error", "diagnose_unread_key", "diagnose_untried"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +306,29 @@ def diagnose_error(error: RotatorError) -> Diagnosis:
     else:
         return Diagnosis(Ailment.UNCLEAR, error.message, error.hint)
     return Diagnosis(row.ailment, row.words, _advice(row, Vendor.OTHER), row.detail)
+
+
+def diagnose_unread_key(key: str, wanted: str) -> Diagnosis:
+    """Return what it means that a login is wanted and that the only one about the registry is never found.
+
+    Args:
+        key: The key of the login in a docker configuration. Not secret.
+        wanted: The key that clients look for.
+    """
+    words = f'the login under "{key}" is found by no client'
+    advice = ADVICE[Ailment.CLIENT_KEY_MISMATCH, Vendor.OTHER, Detail.NONE]
+    return Diagnosis(Ailment.CLIENT_KEY_MISMATCH, words, f'{advice} to "{wanted}"')
+
+
+def diagnose_untried(why: str, hint: str = "") -> Diagnosis:
+    """Return what it means that a login is wanted and that the one there is was not shown.
+
+    Args:
+        why: Why it was not, in a sentence without secrets.
+        hint: What to do; empty for the usual.
+    """
+    advice = ADVICE[Ailment.NOT_TRIED, Vendor.OTHER, Detail.NONE]
+    return Diagnosis(Ailment.NOT_TRIED, why, hint or advice)
 
 
 def _advice(row: Row, vendor: Vendor) -> str:

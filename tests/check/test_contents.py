@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rotator.check.contents import Child, Layers, children, layers, preferred
+from rotator.check.contents import Child, Layers, base_of, children, layers, preferred
+from rotator.check.report import Base
 
 DIGEST = f"sha256:{'0' * 64}"
 
@@ -37,6 +38,24 @@ def test_layers_are_counted_and_added() -> None:
     """The size is that of all layers and the configuration; what is no size counts as nothing."""
     content = json.dumps({"config": {"size": 1}, "layers": [{"size": 20}, {"size": 300}, {"size": "x"}, {}]}).encode()
     assert layers(content) == Layers(4, 321)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "base"),
+    [
+        pytest.param({"name": "debian:12", "digest": DIGEST}, Base("debian:12", DIGEST), id="name and digest"),
+        pytest.param({"name": "debian:12", "digest": "../x"}, Base("debian:12"), id="no digest"),
+        pytest.param({"digest": DIGEST}, None, id="no name"),
+        pytest.param({"name": "a\x1b[2Jb"}, None, id="control characters"),
+        pytest.param({"name": "a" * 300}, None, id="long"),
+        pytest.param({"name": 3}, None, id="number"),
+    ],
+)
+def test_a_base_is_what_the_annotations_say(annotations: dict[str, Any], base: Base | None) -> None:
+    """A base is a printable name, with a digest where it is one."""
+    named = {f"org.opencontainers.image.base.{key}": value for key, value in annotations.items()}
+    assert base_of(json.dumps({"annotations": named}).encode()) == base
+    assert base_of(json.dumps({"annotations": list(named)}).encode()) is None
 
 
 @pytest.mark.parametrize(
@@ -74,3 +93,4 @@ def test_any_json_is_survived(value: object) -> None:
     content = json.dumps(value).encode()
     children(content)
     layers(content)
+    base_of(content)

@@ -59,7 +59,8 @@ async def test_an_image_that_pulls(run: Any, shop: SandboxRegistry, tmp_path: Pa
     assert (ended.code, ended.err) == (0, "")
     for words in ("pulls", "linux/amd64, linux/arm64", "in 1 layer", f'"{shop.host}"', "image.index", "pin it"):
         assert words in ended.out
-    assert all(len(line) <= 80 for line in ended.out.splitlines())
+    assert all(len(line) <= 80 or len(line.split()) == 1 or "sha256:" in line for line in ended.out.splitlines())
+    assert not any(line.endswith(" ") for line in ended.out.splitlines())
     assert secret not in ended.out
     assert base64.b64encode(f"robot:{secret}".encode()).decode() not in ended.out
 
@@ -154,16 +155,130 @@ async def test_what_a_registry_says_is_harmless(run: Any, hub: SandboxRegistry) 
     assert "\x1b" not in ended.out
 
 
+ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+CONFIG = """\
+version: 1
+registries:
+  "{host}": {{insecure: true}}
+  {ecr}: {{proxy: "http://127.0.0.1:1"}}
+credentials:
+  mine:
+    provider: custom
+    registry: "{host}"
+    username: robot
+    password: {{file: {directory}/secret}}
+    images: ["{host}/team/app:1", "{host}/open/app:1"]
+    deliver_to: [here]
+  minted: {{provider: ecr, registry: {ecr}, images: [{ecr}/app:1], deliver_to: [here]}}
+targets:
+  here: {{type: docker_config, path: {directory}/docker/config.json, region: us-east-1}}
+"""
+
+
+@pytest.fixture
+def configured(hub: SandboxRegistry, tmp_path: Path, secret: str) -> str:
+    """Return a configuration with a login that is read, and one that is minted."""
+    (tmp_path / "secret").touch(mode=0o600)
+    (tmp_path / "secret").write_text(secret)
+    (tmp_path / "check.yaml").write_text(CONFIG.format(host=hub.host, directory=tmp_path, ecr=ECR))
+    return str(tmp_path / "check.yaml")
+
+
+async def test_logins_of_a_configuration(run: Any, hub: SandboxRegistry, configured: str, secret: str) -> None:
+    """A login that is kept in a source is read and shown, as the registry is configured to be reached."""
+    ended = await run("check", f"{hub.host}/team/app:1", "--config", configured, "--json")
+    (found,) = json.loads(ended.out)
+    assert (ended.code, found["pulls"], found["public"]) == (0, True, False)
+    assert (found["credential"]["key"], found["credential"]["accepted"]) == ("mine", True)
+    assert secret not in ended.out + ended.err
+
+
+async def test_all_configured_images(run: Any, hub: SandboxRegistry, configured: str) -> None:
+    """Every listed image is checked, and a registry far from the target is noted."""
+    ended = await run("check", "--all", "--config", configured, "--json")
+    found = json.loads(ended.out)
+    assert [one["image"] for one in found] == [f"{hub.host}/team/app:1", f"{hub.host}/open/app:1", f"{ECR}/app:1"]
+    assert [one["pulls"] for one in found] == [True, True, False]
+    assert "far_registry" in {lint["code"] for lint in found[2]["lints"]}
+    assert ended.code == 1
+
+
+async def test_a_login_that_cannot_be_read(run: Any, hub: SandboxRegistry, configured: str, tmp_path: Path) -> None:
+    """A source that fails is why a private image is not shown to pull; a public one pulls without it."""
+    (tmp_path / "secret").unlink()
+    ended = await run("check", "--config", configured, f"{hub.host}/team/app:1", f"{hub.host}/open/app:1", "--json")
+    private, public = json.loads(ended.out)
+    assert (private["verdict"], public["verdict"]) == ("not_tried", "ok")
+    assert "the login of mine was not shown" in private["evidence"]
+    assert private["advice"]
+
+
+async def test_several_say_how_many_pull(run: Any, configured: str) -> None:
+    """The last line of several reports counts them, and a minted login is said to be left alone."""
+    ended = await run("check", "--all", "--config", configured)
+    assert ended.out.splitlines()[-1] == "2 of 3 pull"
+    assert "issued by the daemon" in ended.out
+
+
+async def test_delivered_logins_can_be_tried(run: Any, hub: SandboxRegistry, configured: str, tmp_path: Path) -> None:
+    """The images of a configuration are checked with the logins of a docker file, where both are given."""
+    config = write_config(tmp_path, hub.host, "wrong")
+    ended = await run("check", f"{hub.host}/team/app:1", "--config", configured, "--docker-config", config, "--json")
+    (found,) = json.loads(ended.out)
+    assert (found["verdict"], found["credential"]["key"]) == ("auth_failed", hub.host)
+
+
+async def test_the_daemon_is_asked_about_what_it_issues(
+    run: Any, daemon: Any, registry: SandboxRegistry, tmp_path: Path
+) -> None:
+    """What the running daemon knows of a minted login is told, and the login stays with it."""
+    path = tmp_path / "minted.yaml"
+    path.write_text(
+        f"""\
+version: 1
+registries: {{"{registry.host}": {{insecure: true}}}}
+credentials:
+  mine:
+    provider: quay
+    registry: "{registry.host}"
+    mode: federated
+    username: acme+robot
+    token: {{file: {tmp_path}/none}}
+    deliver_to: [here]
+targets: {{here: {{type: docker_config, path: {tmp_path}/x/config.json}}}}
+"""
+    )
+    options = ["--config", str(path), "--json"]
+    ended = await run("check", f"{registry.host}/team/app:1", *options, "--socket", daemon.socket)
+    (found,) = json.loads(ended.out)
+    assert (ended.code, found["verdict"]) == (1, "not_tried")
+    assert "the daemon says ok: in use" in found["evidence"]
+    assert "generation 1, last proved 20" in found["evidence"]
+    nobody = await run("check", f"{registry.host}/team/app:1", *options, "--socket", str(tmp_path / "no.sock"))
+    assert "the daemon could not be asked: there is no socket" in json.loads(nobody.out)[0]["evidence"]
+
+
+async def test_without_a_network(run: Any) -> None:
+    """A name that does not resolve (RFC 6761: .invalid) is a sentence for each image, exit code 1, and no traceback."""
+    ended = await run("check", "a.invalid/app:1", "b.invalid/app:1")
+    assert (ended.code, ended.err) == (1, "")
+    assert ended.out.count("verdict     unreachable (dns)") == 2
+    assert "Traceback" not in ended.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         pytest.param(["ghcr.io/acme/App:1"], "^ character 14", id="capital"),
+        pytest.param(["acme//app"], "Did you mean acme/app ?", id="what was meant"),
+        pytest.param(["https://hub.docker.com/r/acme/app"], "Did you mean docker.io/acme/app ?", id="page"),
+        pytest.param(["--all", "--config", "/nonexistent.yaml"], "/nonexistent.yaml", id="no configuration"),
         pytest.param(["acme/app:"], "^ something is missing at the end", id="empty tag"),
         pytest.param(["https://me:hunter2@ghcr.io/app"], "no user name", id="password in a URL"),
         pytest.param(["hub.docker.com/acme/app"], "write docker.io", id="web site"),
         pytest.param(["acme/app", "--insecure", "http://x"], "--insecure:", id="insecure"),
         pytest.param(["acme/app", "--docker-config", "/nonexistent"], "/nonexistent: cannot be read", id="no file"),
-        pytest.param([], "IMAGE", id="no image"),
+        pytest.param([], "name an IMAGE, or say --all", id="no image"),
     ],
 )
 async def test_wrong_usage(run: Any, arguments: list[str], words: str) -> None:

@@ -12,7 +12,16 @@ from rotator.errors import PermanentError, RotatorError, UnavailableError
 from rotator.registry.advice import ADVICE, vendor_of
 from rotator.registry.answer import Answer, Hint, Place, read_words
 from rotator.registry.challenge import parse
-from rotator.registry.diagnose import TABLE, Ailment, Detail, Vendor, diagnose, diagnose_error
+from rotator.registry.diagnose import (
+    TABLE,
+    Ailment,
+    Detail,
+    Vendor,
+    diagnose,
+    diagnose_error,
+    diagnose_unread_key,
+    diagnose_untried,
+)
 
 HUB, GHCR, ECR, ECR_PUBLIC, GOOGLE = Vendor.DOCKER_HUB, Vendor.GHCR, Vendor.ECR, Vendor.ECR_PUBLIC, Vendor.GOOGLE
 ACR, GITLAB, HARBOR, QUAY, OTHER = Vendor.ACR, Vendor.GITLAB, Vendor.HARBOR, Vendor.QUAY, Vendor.OTHER
@@ -47,7 +56,7 @@ def anonymous(status: int, body: str = "", challenge: str = "") -> Answer:
 LIMIT, BUSY = Ailment.RATE_LIMITED, oci("TOOMANYREQUESTS", "Rate exceeded")
 HIDDEN, MISSING = Ailment.NO_ACCESS_OR_NOT_FOUND, Ailment.NOT_FOUND
 Row = tuple[str, Vendor, Answer, Ailment, Detail]
-# What each vendor documents or is known to answer: name, vendor, answer, diagnosis.
+# What each vendor documents or is known to answer: name, vendor, answer, diagnosis. Sources: the module under test.
 DOCUMENTED: list[Row] = [
     ("5xx", OTHER, answer(MANIFEST, 503, "bearer"), Ailment.UNREACHABLE, Detail.SERVER_ERROR),
     ("408", OTHER, answer(MANIFEST, 408, "bearer"), Ailment.UNREACHABLE, Detail.TIMEOUT),
@@ -144,6 +153,40 @@ DOCUMENTED: list[Row] = [
         Detail.NONE,
     ),
     ("forbidden", GITLAB, answer(TOKEN, 403, "basic", oci("DENIED", "access forbidden")), HIDDEN, Detail.NONE),
+    ("forbidden-pull", GITLAB, answer(MANIFEST, 403, "bearer", oci("DENIED", "access forbidden")), HIDDEN, Detail.NONE),
+    (
+        "installation",
+        GHCR,
+        answer(MANIFEST, 403, "bearer", oci("DENIED", "installation not allowed to Read")),
+        HIDDEN,
+        Detail.NONE,
+    ),
+    (
+        "retry-after-go",
+        GHCR,
+        answer(MANIFEST, 429, "bearer", oci("TOOMANYREQUESTS", "retry-after: 880.092us, allowed: 44000/minute")),
+        LIMIT,
+        Detail.ABUSE,
+    ),
+    ("throttled", ECR, answer(MANIFEST, 429, "basic", "Too Many Requests"), LIMIT, Detail.ABUSE),
+    ("api-limit", HUB, answer(ACCOUNT, 429, "basic"), LIMIT, Detail.NONE),
+    (
+        "invalidated",
+        ECR,
+        answer(MANIFEST, 400, "basic", "Your authorization token is invalid."),
+        Ailment.AUTH_EXPIRED,
+        Detail.NONE,
+    ),
+    ("misspelt", HUB, answer(MANIFEST, 401, "bearer", oci("UNAUTHORIZED"), INSUFFICIENT), HIDDEN, Detail.NONE),
+    ("no-tag", HUB, answer(MANIFEST, 404, "bearer", oci("MANIFEST_UNKNOWN")), MISSING, Detail.TAG),
+    ("token-502", HARBOR, answer(TOKEN, 502, "basic", PAGE), Ailment.UNREACHABLE, Detail.SERVER_ERROR),
+    (
+        "then-403",
+        OTHER,
+        answer(MANIFEST, 403, "bearer", oci("DENIED", "requested access to the resource is denied")),
+        HIDDEN,
+        Detail.NONE,
+    ),
     ("insufficient", OTHER, answer(MANIFEST, 401, "bearer", challenge=INSUFFICIENT), HIDDEN, Detail.NONE),
     ("invalid-again", OTHER, answer(MANIFEST, 401, "bearer", challenge=INVALID), Ailment.UNCLEAR, Detail.CLOCK),
     (
@@ -213,6 +256,21 @@ def test_no_answer_is_diagnosed(error: RotatorError, ailment: Ailment, detail: D
     found = diagnose_error(error)
     assert (found.ailment, found.detail, found.evidence) == (ailment, detail, "x")
     assert found.advice
+
+
+def test_a_key_that_no_client_reads() -> None:
+    """A login under a key that is never looked up is said to be that, with the key to write."""
+    found = diagnose_unread_key("https://ghcr.io/v2", "ghcr.io")
+    assert found.ailment is Ailment.CLIENT_KEY_MISMATCH
+    assert "https://ghcr.io/v2" in found.evidence
+    assert found.advice.endswith('"ghcr.io"')
+
+
+def test_a_login_that_was_not_shown() -> None:
+    """A login that was left alone blames nobody, and the advice is its own where there is one."""
+    assert diagnose_untried("why").ailment is Ailment.NOT_TRIED
+    assert "--socket" in diagnose_untried("why").advice
+    assert diagnose_untried("why", "do x").advice == "do x"
 
 
 @pytest.mark.parametrize(
