@@ -40,15 +40,34 @@ class Stage(StrEnum):
     ABANDONED = "abandoned"
 
 
+SAME_AS_SECRET = ":secret:"  # noqa: S105 (a placeholder)
+"""Stands for a user name that is the secret itself, wherever user names are kept or shown. A real one has no colon."""
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """What a registry is shown: a user name and its secret.
 
     The user name is kept to the letter: ``AWS``, ``_json_key`` and the null GUID mean something to their registries.
+    At some it is the secret once more (DigitalOcean): only `public_username` may be kept in the open or shown.
     """
 
     username: str
     secret: Secret
+
+    def __repr__(self) -> str:
+        """Return user name and a mask."""
+        return f"Login(username={self.public_username!r}, secret={self.secret!r})"
+
+    @property
+    def public_username(self) -> str:
+        """The user name, or `SAME_AS_SECRET` where it is the secret. Not secret."""
+        return SAME_AS_SECRET if self.username == self.secret.reveal() else self.username
+
+    @classmethod
+    def restore(cls, public_username: str, secret: Secret) -> Login:
+        """Return the login that shows itself as ``public_username``."""
+        return cls(secret.reveal() if public_username == SAME_AS_SECRET else public_username, secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +130,7 @@ class Version:
         generation: Grows by one with each version of this credential, never reused.
         stage: Where it stands.
         fingerprint: Keyed fingerprint of the secret.
-        username: The login's user name; not secret.
+        username: The login's `Login.public_username`; not secret.
         issued_at: When the vendor issued it.
         expiry: When it stops working.
         revision: The source's version it was read from, if any.

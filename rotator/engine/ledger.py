@@ -123,7 +123,8 @@ class Ledger:
         Raises:
             NotFoundError: Its secret is not kept any more.
         """
-        return Login(version.username, await self._store.secret(version.credential, version.generation))
+        secret = await self._store.secret(version.credential, version.generation)
+        return Login.restore(version.username, secret)
 
     def held_at(self, target: str, placement: str) -> Mapping[str, Delivery]:
         """Return the latest delivery of each credential to ``placement``."""

@@ -35,7 +35,7 @@ class Orders:
         known = {(one.username, one.fingerprint) for one in live}
 
         def is_live(login: Login) -> bool:
-            return (login.username, self._fingerprint(login.secret)) in known
+            return (login.public_username, self._fingerprint(login.secret)) in known
 
         return Order(credential.name, rotation.id, self._installation, live, is_live, keep)
 

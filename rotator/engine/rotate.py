@@ -169,7 +169,7 @@ class Rotator:
         Where a placement went ahead of it, the same login has to come again, under a generation that overtakes.
         """
         current = self._ledger.current(credential.name)
-        if current is None or (current.fingerprint, current.username) != (fingerprint, login.username):
+        if current is None or (current.fingerprint, current.username) != (fingerprint, login.public_username):
             return False
         return max(self._ledger.newest_begun(credential.name), self.fence(credential.name)) <= current.generation
 
@@ -192,7 +192,7 @@ class Rotator:
             generation if again else generation + 1,
             Stage.PENDING,
             fingerprint,
-            issued.login.username,
+            issued.login.public_username,
             issued.issued_at,
             issued.expiry,
             issued.revision,

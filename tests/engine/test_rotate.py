@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from rotator.domain.attempt import Outcome
-from rotator.domain.model import Stage, Strategy
+from rotator.domain.model import Expiry, Issued, Login, Stage, Strategy
 from rotator.domain.rotation import State
 from rotator.engine.guard import PAUSE, REFUSALS
 from rotator.engine.status import held_back
@@ -20,6 +20,8 @@ from rotator.errors import (
     RotatorError,
     UnavailableError,
 )
+from rotator.ports import Order
+from rotator.secret import Secret
 
 FAULTS = [
     pytest.param(UnavailableError("vault: sealed"), id="unavailable"),
@@ -318,3 +320,28 @@ async def test_nothing_secret_reaches_the_journal(world: Any, target: Callable[.
     text = b"".join(path.read_bytes() for path in world.path.parent.iterdir())
     assert b"secret-number-0001" not in text
     assert "secret-number-0001" not in repr(world.events)
+
+
+async def test_a_user_name_that_is_the_secret_stays_out_of_the_journal(world: Any, target: Callable[..., Any]) -> None:
+    """A login whose user name is its secret is delivered whole and survives a restart; no state or event holds it."""
+    canary, prod = "canary-7f3a9c51d2e8", target("prod", "web")
+    vendor = world.add("docr", prod)
+    vendor.issue = _doubled(vendor, canary)
+
+    assert await world.rotate("docr") == "succeeded"
+    await world.restart()
+
+    current = world.ledger.current("docr")
+    assert (await world.ledger.login(current)).username == canary
+    assert prod.held["web"]["docr"].login == Login(canary, Secret(canary))
+    assert await world.rotate("docr") == "unchanged"
+    state = b"".join(path.read_bytes() for path in world.path.parent.glob("rotator.db*"))
+    assert canary.encode() not in state
+    assert canary not in repr((world.events, current, await world.store.versions("docr"), prod.held))
+
+
+def _doubled(vendor: Any, canary: str) -> Callable[[Order], Awaitable[Issued]]:
+    async def issue(_: Order) -> Issued:
+        return Issued(Login(canary, Secret(canary)), vendor.clock.now(), Expiry(vendor.clock.now() + vendor.lifetime))
+
+    return issue
