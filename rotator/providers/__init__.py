@@ -9,6 +9,7 @@ from __future__ import annotations
 PROVIDERS: dict[str, str] = {
     "acr": "rotator.providers.acr:Acr",
     "custom": "rotator.providers.custom:Custom",
+    "digitalocean": "rotator.providers.digitalocean:DigitalOcean",
     "dockerhub": "rotator.providers.dockerhub:DockerHub",
     "ecr": "rotator.providers.ecr:Ecr",
     "ecr_public": "rotator.providers.ecr_public:EcrPublic",

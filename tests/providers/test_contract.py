@@ -27,6 +27,7 @@ from rotator.providers import PROVIDERS
 from rotator.providers.acr import Acr, AcrConfig
 from rotator.providers.context import ProviderContext
 from rotator.providers.custom import Custom, CustomConfig
+from rotator.providers.digitalocean import DigitalOcean, DigitalOceanConfig
 from rotator.providers.dockerhub import DockerHub, DockerHubConfig
 from rotator.providers.ecr import Ecr, EcrConfig
 from rotator.providers.ecr_public import EcrPublic, EcrPublicConfig
@@ -35,6 +36,7 @@ from rotator.providers.ghcr import Ghcr, GhcrConfig
 from rotator.providers.harbor import Harbor, HarborConfig
 from rotator.providers.quay import Quay, QuayConfig
 from rotator.sandbox.aws import SandboxAws
+from rotator.sandbox.digitalocean import SandboxDigitalOcean
 from rotator.sandbox.harbor import SandboxHarbor
 from rotator.sandbox.registry import SandboxRegistry
 from rotator.secret import Secret
@@ -203,9 +205,28 @@ async def _custom(world: World) -> Harness:
     return _read_from(Custom(config, world.make_context(registry.host)), registry, password)
 
 
+async def _digitalocean(world: World) -> Harness:
+    registry = await world.registry("bearer")
+    vendor = SandboxDigitalOcean(world.clock, registry, name="acme", api_token=CANARY)
+    await world.stack.enter_async_context(vendor)
+    token = world.keep("api-token", CANARY)
+    config = DigitalOceanConfig.model_validate(
+        {
+            "registry": registry.host,
+            "registry_name": "acme",
+            "api_token": token,
+            "api_url": vendor.url,
+            "insecure": True,
+        }
+    )
+    provider = DigitalOcean(config, world.make_context(registry.host))
+    return Harness(provider, registry, Path(token["file"]), vendor.stop)
+
+
 HARNESSES: dict[str, Build] = {
     "acr": _acr,
     "custom": _custom,
+    "digitalocean": _digitalocean,
     "dockerhub": _dockerhub,
     "ecr": _ecr,
     "ecr_public": _ecr_public,
