@@ -11,6 +11,7 @@ PROVIDERS: dict[str, str] = {
     "custom": "rotator.providers.custom:Custom",
     "digitalocean": "rotator.providers.digitalocean:DigitalOcean",
     "dockerhub": "rotator.providers.dockerhub:DockerHub",
+    "dockerhub_token": "rotator.providers.dockerhub_token:DockerHubToken",
     "ecr": "rotator.providers.ecr:Ecr",
     "ecr_public": "rotator.providers.ecr_public:EcrPublic",
     "gar": "rotator.providers.gar:Gar",

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
 from rotator.config.credential import CredentialConfig
 from rotator.config.ref import SecretRef
-from rotator.domain.headroom import Counted, Headroom, HeadroomState
+from rotator.domain.headroom import Headroom
 from rotator.domain.inspection import NOTHING_KNOWN, Inspection
 from rotator.domain.model import Issued, Login, Strategy
-from rotator.domain.reference import parse, registry_host
-from rotator.domain.verdict import Finding, Verdict
-from rotator.errors import AuthenticationError, RateLimitedError, UnavailableError
+from rotator.domain.reference import registry_host
+from rotator.domain.verdict import Finding
 from rotator.ports import Order
 from rotator.providers.context import ProviderContext
+from rotator.providers.dockerhub_limits import ask_headroom
 from rotator.providers.from_source import SourceLogin, Username
-from rotator.registry.answer import Answer, Place
-from rotator.registry.classify import classify
-from rotator.registry.ratelimit import read_headroom
 from rotator.registry.verify import auth_probe
 from rotator.secret import Secret
 
 _KINDS = {"dckr_pat_": "personal access token", "dckr_oat_": "organization access token"}
-
-PREVIEW = parse("ratelimitpreview/test:latest")
-"""The image that Docker keeps for asking what is left; a HEAD of it is not a pull.
-
-Source: https://docs.docker.com/docker-hub/usage/pulls/, read 2026-11-23.
-"""
 
 
 class DockerHubConfig(CredentialConfig):
@@ -99,34 +88,10 @@ class DockerHub:
 
     async def headroom(self, login: Login | None) -> Headroom:
         """Return what is left of the pull limit, asked for by a HEAD. See `rotator.ports.MeasuresHeadroom`."""
-        answer = await self._context.registry.open(login).peek_manifest(PREVIEW)
-        verdict, evidence = classify(answer)
-        host = self._config.registry
-        if verdict is Verdict.REJECTED:
-            raise AuthenticationError(f"{host} refuses the login: {evidence}")
-        found = _headroom(answer, login, self._context.clock.now())
-        if found.state is HeadroomState.UNKNOWN and answer.status == 429:  # noqa: PLR2004 (too many requests)
-            raise RateLimitedError(f"{host} asks to be left alone", retry_after=answer.retry_after)
-        if found.state is HeadroomState.UNKNOWN and answer.status >= 500:  # noqa: PLR2004 (its fault)
-            raise UnavailableError(f"{host} does not say what is left: {evidence}", retry_after=answer.retry_after)
-        return found
+        return await ask_headroom(self._context, self._config.registry, login)
 
 
 def token_kind(secret: Secret) -> str:
     """Return what sort of secret this is, by its prefix; a password when no prefix is known."""
     text = secret.reveal()
     return next((kind for prefix, kind in _KINDS.items() if text.startswith(prefix)), "password")
-
-
-def _headroom(answer: Answer, login: Login | None, now: datetime) -> Headroom:
-    """Return what ``answer`` tells.
-
-    Silence means no limit only to a login that counts as an account: paid plans get no header. Where the address is
-    counted although a login was shown, the login was not taken for one.
-    """
-    is_served = answer.place is Place.MANIFEST and answer.status == 200 and not answer.html  # noqa: PLR2004
-    absent = HeadroomState.UNLIMITED if login is not None and is_served else HeadroomState.UNKNOWN
-    found = read_headroom(answer.limits, now, absent=absent)
-    if found.state is HeadroomState.UNLIMITED and found.source is Counted.ADDRESS:
-        return replace(found, state=HeadroomState.UNKNOWN)
-    return found

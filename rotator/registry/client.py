@@ -164,7 +164,7 @@ class Conversation:
 
     def __init__(self, client: RegistryClient, login: Login | None) -> None:
         self._client = client
-        self._username = "" if login is None else login.username
+        self._username = "" if login is None else login.public_username
         self._basic = None if login is None else _basic(login)
         self._ping: Response | None = None
         self._ping_lock = asyncio.Lock()
