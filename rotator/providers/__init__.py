@@ -17,6 +17,8 @@ PROVIDERS: dict[str, str] = {
     "gar": "rotator.providers.gar:Gar",
     "ghcr": "rotator.providers.ghcr:Ghcr",
     "harbor": "rotator.providers.harbor:Harbor",
+    "jfrog": "rotator.providers.jfrog:JFrog",
+    "jfrog_token": "rotator.providers.jfrog_token:JFrogToken",
     "quay": "rotator.providers.quay:Quay",
 }
 """Name in the configuration to ``module:Class``. Loaded on use, so that an SDK nobody configured is never imported.

@@ -61,7 +61,7 @@ def jwt_expiry(token: str) -> Expiry:
 
     Source: RFC 7519 section 4.1.4 (seconds since 1970, possibly with a fraction).
     """
-    payload = _jwt_payload(token)
+    payload = jwt_claims(token)
     seconds = payload.get("exp")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
         return UNKNOWN
@@ -71,7 +71,8 @@ def jwt_expiry(token: str) -> Expiry:
         return UNKNOWN
 
 
-def _jwt_payload(token: str) -> dict[str, object]:
+def jwt_claims(token: str) -> dict[str, object]:
+    """Return what ``token`` says about itself, unchecked; nothing when it is no JWT."""
     parts = token.split(".")
     if len(parts) != 3 or len(token) > MAX_JWT_CHARS:  # noqa: PLR2004 (header, payload, signature)
         return {}

@@ -35,12 +35,15 @@ from rotator.providers.ecr_public import EcrPublic, EcrPublicConfig
 from rotator.providers.gar import Gar, GarConfig
 from rotator.providers.ghcr import Ghcr, GhcrConfig
 from rotator.providers.harbor import Harbor, HarborConfig
+from rotator.providers.jfrog import JFrog, JFrogConfig
+from rotator.providers.jfrog_token import JFrogToken, JFrogTokenConfig
 from rotator.providers.quay import Quay, QuayConfig
 from rotator.sandbox.aws import SandboxAws
 from rotator.sandbox.digitalocean import SandboxDigitalOcean
 from rotator.sandbox.dockerhub import SandboxDockerHub
 from rotator.sandbox.flavours import DOCKER_HUB
 from rotator.sandbox.harbor import SandboxHarbor
+from rotator.sandbox.jfrog import SandboxJFrog
 from rotator.sandbox.registry import SandboxRegistry
 from rotator.secret import Secret
 
@@ -195,6 +198,24 @@ async def _dockerhub_token(world: World) -> Harness:
     return Harness(provider, registry, Path(password["file"]), hub.stop, lose)
 
 
+async def _jfrog(world: World) -> Harness:
+    registry, token = await _from_source(world)
+    config = JFrogConfig(registry=registry.host, username="mona", token=token)
+    return _read_from(JFrog(config, world.make_context(registry.host)), registry, token)
+
+
+async def _jfrog_token(world: World) -> Harness:
+    registry = await world.registry("bearer")
+    jfrog = await world.stack.enter_async_context(SandboxJFrog(world.clock, registry, api_token=CANARY))
+    token = world.keep("api-token", CANARY)
+    config = JFrogTokenConfig.model_validate(
+        {"registry": registry.host, "username": "mona", "api_token": token, "api_url": jfrog.url, "insecure": True}
+    )
+    lose = partial(jfrog.lose, path="/access/api/v1/tokens", method="POST")
+    provider = JFrogToken(config, world.make_context(registry.host))
+    return Harness(provider, registry, Path(token["file"]), jfrog.stop, lose)
+
+
 async def _quay(world: World) -> Harness:
     registry = await world.registry("bearer")
     registry.add_login("acme+pull", CANARY)
@@ -250,11 +271,13 @@ HARNESSES: dict[str, Build] = {
     "gar": _gar,
     "ghcr": _ghcr,
     "harbor": _harbor,
+    "jfrog": _jfrog,
+    "jfrog_token": _jfrog_token,
     "quay": _quay,
 }
 """One row per provider; further ways of one have rows of their own, ``name:way``."""
 
-ENDING = ("dockerhub_token", "harbor")
+ENDING = ("dockerhub_token", "harbor", "jfrog_token")
 """Rows whose versions do not die by themselves, and can be ended."""
 
 SILENT = ("dockerhub_token",)
