@@ -9,6 +9,7 @@ from __future__ import annotations
 
 TARGETS: dict[str, str] = {
     "docker_config": "rotator.targets.docker_config:DockerConfigTarget",
+    "docker_config_ssh": "rotator.targets.docker_config_ssh:DockerConfigSshTarget",
     "exec": "rotator.targets.exec:ExecTarget",
     "kubernetes": "rotator.targets.kubernetes:KubernetesTarget",
     "swarm": "rotator.targets.swarm:SwarmTarget",

@@ -19,20 +19,18 @@ from pydantic import field_validator, model_validator
 
 from rotator.config.target import TargetConfig
 from rotator.domain.declares import Declares
-from rotator.domain.fence import fenced_off, marked, parse_fence, render_fence
 from rotator.domain.model import Held
-from rotator.domain.pull_secret import Convention, dump, held, merge, parse_document, shadowed
+from rotator.domain.pull_secret import Convention, dump, held, parse_document
 from rotator.errors import (
     ConfigError,
     ConflictError,
-    FencedError,
     NotFoundError,
     ShapeError,
     UnavailableError,
-    UnsupportedError,
 )
 from rotator.targets.atomic_file import Snapshot, heal, overwrite, read, replace, tighten
 from rotator.targets.directory import Place, file_errors, locate, locked, make_directory, opened
+from rotator.targets.docker_document import merged, parse_content, raised_fence, refuse_shadowed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -194,22 +192,22 @@ class DockerConfigTarget:
                 document = _document(read(directory, place.name), place)
         except NotFoundError:
             document = {}
-        self._refuse_shadowed(document, place, entries)
+        refuse_shadowed(document, place.path, entries, self._config.convention)
         return Held(self._held(document, entries), changed=False)
 
     def _converge(self, directory: int, place: Place, entries: Sequence[Entry]) -> Held:
         for _ in range(WRITE_ATTEMPTS):
             before = read(directory, place.name)
             document = _document(before, place)
-            self._refuse_shadowed(document, place, entries)
+            refuse_shadowed(document, place.path, entries, self._config.convention)
             self._raise_fence(directory, place, self._held(document, entries), entries)
-            merged = self._merged(document, entries)
-            if merged == document:
+            wanted = merged(document, entries, self._config.convention)
+            if wanted == document:
                 if before is not None:
                     tighten(directory, place.name, self._owner)
                 return Held(self._held(document, entries), changed=False)
             try:
-                self._write(directory, place, dump(merged).encode("ascii"), before)
+                self._write(directory, place, dump(wanted).encode("ascii"), before)
             except ConflictError:
                 continue
             return Held(self._held(_document(read(directory, place.name), place), entries))
@@ -225,37 +223,9 @@ class DockerConfigTarget:
         """Refuse what is older than the record says, else record ``entries`` before they are written."""
         fence = Place(place.directory, place.sidecar("json"))
         before = read(directory, fence.name)
-        marks = parse_fence(before.content if before else None)
-        older = fenced_off(marks, logins, entries)
-        if older is not None:
-            newest = marks[older.credential].generation
-            raise FencedError(
-                f"{place.path} holds generation {newest} of {older.credential}; "
-                f"generation {older.generation} is not newer",
-                generation=newest,
-                hint="Does another daemon write it? If this one lost its state, it goes above that by itself",
-            )
-        after = marked(marks, entries)
-        if after != marks:
-            replace(directory, fence, render_fence(after), before)
-
-    def _refuse_shadowed(self, document: dict[str, Any], place: Place, entries: Sequence[Entry]) -> None:
-        try:
-            shadows = shadowed(document, entries, self._config.convention)
-        except ValueError as error:
-            raise UnsupportedError(str(error)) from error
-        if shadows:
-            reasons = "; ".join(f"{shadow.by} answers for {shadow.key}" for shadow in shadows)
-            raise UnsupportedError(
-                f"{place.path}: {reasons}, a login in the file would not be used",
-                hint="remove it from the file, or give the registry an empty helper, or deliver elsewhere",
-            )
-
-    def _merged(self, document: dict[str, Any], entries: Sequence[Entry]) -> dict[str, Any]:
-        try:
-            return merge(document, entries, self._config.convention)
-        except ValueError as error:
-            raise UnsupportedError(str(error)) from error
+        record = raised_fence(before.content if before else None, place.path, logins, entries)
+        if record is not None:
+            replace(directory, fence, record, before)
 
     def _held(self, document: dict[str, Any], entries: Sequence[Entry]) -> dict[str, Login]:
         return held(document, entries, self._config.convention)
@@ -284,20 +254,7 @@ def _resolved(target: str, owner: str | None) -> tuple[int, int] | None:
 
 
 def _document(snapshot: Snapshot | None, place: Place) -> dict[str, Any]:
-    """Return the document in a file; errors name the file and the place in it, never its text."""
-    if snapshot is None:
-        return {}
-    try:
-        text = snapshot.content.decode()
-    except UnicodeDecodeError as error:
-        problem, hint = f"byte {error.start + 1} is not UTF-8", "repair it by hand; it was left as it is"
-    else:
-        try:
-            return parse_document(text)
-        except ShapeError as error:
-            problem, hint = error.message, error.hint
-    # Raised here, outside of the handlers: the decoder's error carries the bytes and must not travel along.
-    raise ShapeError(f"{place.path}: {problem}", hint=hint)
+    return parse_content(snapshot.content if snapshot else None, place.path)
 
 
 def _is_whole(content: bytes) -> bool:

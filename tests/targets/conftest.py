@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -27,6 +30,7 @@ from rotator.sources.vault import VaultSource, VaultTools
 
 ROLES = Path(__file__).parents[2] / "deploy" / "kubernetes"
 START_SECONDS = 60
+PRIVILEGE_SEPARATION = Path("/run/sshd")
 
 
 @asynccontextmanager
@@ -159,3 +163,67 @@ async def started(folder: Path) -> AsyncIterator[RealApiServer]:
 def real_api_server(tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[RealApiServer]]:
     """Return a function that starts a real API server for the time of a block."""
     return lambda: started(tmp_path)
+
+
+@dataclass(frozen=True)
+class Sshd:
+    """A running server.
+
+    Args:
+        host: ``host:port``.
+        keys: Folder with ``host``, ``user`` and ``known_hosts``.
+    """
+
+    host: str
+    keys: Path
+
+
+def make_key(path: Path) -> str:
+    """Make a key pair and return its public half."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+    return " ".join(path.with_suffix(".pub").read_text().split()[:2])
+
+
+@asynccontextmanager
+async def running_sshd(sshd: str, folder: Path, *lines: str) -> AsyncIterator[Sshd]:
+    """Run an OpenSSH server for this user while the block lasts."""
+    folder.mkdir(mode=0o700)
+    port, public = free_port(), make_key(folder / "host")
+    make_key(folder / "user")
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}\n")
+    usual = (
+        f"HostKey {folder}/host",
+        f"AuthorizedKeysFile {folder}/user.pub",
+        f"ListenAddress 127.0.0.1:{port}",
+        "StrictModes no",
+        "PidFile none",
+        "PermitRootLogin yes",
+        "PasswordAuthentication no",
+        "KbdInteractiveAuthentication no",
+    )
+    (folder / "sshd_config").write_text("\n".join([*usual, *(lines or ("Subsystem sftp internal-sftp",))]) + "\n")
+    if os.geteuid() == 0:
+        PRIVILEGE_SEPARATION.mkdir(exist_ok=True)
+    command = [sshd, "-D", "-e", "-f", str(folder / "sshd_config")]
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, start_new_session=True)
+    assert process.stderr is not None
+    while b"Server listening" not in (line := await process.stderr.readline()):
+        assert line, "sshd ended"
+    reader = asyncio.create_task(process.stderr.read())
+    try:
+        yield Sshd(f"127.0.0.1:{port}", folder)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        await process.wait()
+        await reader
+
+
+@pytest.fixture
+async def start_sshd(program: Callable[[str], str], tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    """Return a function that starts a server with further lines of configuration."""
+    async with AsyncExitStack() as stack:
+
+        async def begin(name: str = "keys", *lines: str) -> Sshd:
+            return await stack.enter_async_context(running_sshd(program("sshd"), tmp_path / name, *lines))
+
+        yield begin

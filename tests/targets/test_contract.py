@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import getpass
 import importlib
 import json
 import logging
@@ -35,6 +36,7 @@ from rotator.sources.file import FileRules, FileSource
 from rotator.targets import TARGETS
 from rotator.targets.context import TargetContext
 from rotator.targets.docker_config import DockerConfigConfig, DockerConfigTarget
+from rotator.targets.docker_config_ssh import DockerConfigSshConfig, DockerConfigSshTarget
 from rotator.targets.exec import ExecConfig, ExecTarget
 from rotator.targets.kubernetes import KubernetesConfig, KubernetesTarget
 from rotator.targets.swarm import SwarmConfig, SwarmTarget
@@ -71,6 +73,7 @@ class World:
     stack: AsyncExitStack
     real_api_server: Callable[[], AbstractAsyncContextManager[Any]]
     open_vault: Callable[..., AbstractAsyncContextManager[Any]]
+    start_sshd: Callable[..., Awaitable[Any]]
 
 
 async def _docker_config(world: World) -> Harness:
@@ -226,6 +229,26 @@ else:
 """
 
 
+async def _docker_config_ssh(world: World) -> Harness:
+    server = await world.start_sshd()
+    path = world.folder / "config.json"
+    options = {"hosts": [server.host], "user": getpass.getuser(), "key": {"file": str(server.keys / "user")}}
+    places = {"known_hosts": str(server.keys / "known_hosts"), "path": str(path)}
+    config = DockerConfigSshConfig.model_validate({"type": "docker_config_ssh", **options, **places})
+
+    def add_foreign() -> None:
+        document = json.loads(path.read_text())
+        document["auths"]["other.example"] = {"auth": "eDp5"}
+        path.write_text(json.dumps({**document, "proxies": {}}))
+
+    def has_foreign() -> bool:
+        document = json.loads(path.read_text())
+        return document["auths"]["other.example"] == {"auth": "eDp5"} and "proxies" in document
+
+    context = replace(world.context, sources={"file": FileSource(FileRules())})
+    return Harness(DockerConfigSshTarget("edge", config, context), add_foreign, has_foreign)
+
+
 async def _exec(world: World, *, reads: bool = True) -> Harness:
     path, program = world.folder / "place.json", world.folder / "keeper.py"
     program.write_text(KEEPER)
@@ -247,6 +270,7 @@ async def _exec_blind(world: World) -> Harness:
 
 HARNESSES: dict[str, Callable[[World], Awaitable[Harness]]] = {
     "docker_config": _docker_config,
+    "docker_config_ssh": _docker_config_ssh,
     "exec": _exec,
     "exec-blind": _exec_blind,
     "kubernetes": _kubernetes,
@@ -267,13 +291,15 @@ async def harness(
     tmp_path: Path,
     real_api_server: Callable[[], AbstractAsyncContextManager[Any]],
     open_vault: Callable[..., AbstractAsyncContextManager[Any]],
+    start_sshd: Callable[..., Awaitable[Any]],
 ) -> AsyncIterator[Harness]:
     """Return each registered target in its world; a row without a harness fails here."""
     clock = SystemClock()
     transport = Transport(clock=clock)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(transport.close)
-        world = World(tmp_path, TargetContext(transport, clock, lambda: 0.5), stack, real_api_server, open_vault)
+        context = TargetContext(transport, clock, lambda: 0.5)
+        world = World(tmp_path, context, stack, real_api_server, open_vault, start_sshd)
         made = await HARNESSES[request.param](world)
         stack.push_async_callback(made.target.close)
         yield made
