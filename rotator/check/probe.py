@@ -99,6 +99,7 @@ class Checker:
         self._chooser = chooser
         self._options = options
         self._refused: dict[tuple[str, str], _Seen] = {}
+        self._refused_alone: dict[tuple[str, str], Diagnosis] = {}
         self._silent: dict[str, _Seen] = {}
         self._redact = Redactor()
 
@@ -166,10 +167,13 @@ class Checker:
         probes = Probes(is_public=_is_public(public.diagnosis))
         if choice.login is None or not (seen.pulls or is_ambiguous(seen.diagnosis)):
             return _Found(seen, seconds, public, probes)
-        alone = await self._ask_alone(choice.login, reference, seen, is_public=probes.is_public)
+        place = (reference.registry, choice.key)
+        alone = self._refused_alone.get(place)
+        if alone is None and not (seen.pulls and (probes.is_public is False or seen.is_of_account)):
+            alone = await self._ask_alone(choice.login, reference)
         is_refused = alone is not None and alone.ailment in REFUSED
         if alone is not None and is_refused:
-            self._refused[reference.registry, choice.key] = _Seen(alone)
+            self._refused_alone[place] = alone
         granted = None if is_refused else await self._granted(choice.login, reference, vendor)
         return _Found(seen, seconds, public, replace(probes, login=alone, granted=granted))
 
@@ -180,6 +184,9 @@ class Checker:
             return await self._ask(None, reference)
         if place in self._refused:
             return self._refused[place]
+        if place in self._refused_alone:  # such a registry takes whoever shows a wrong login for a stranger
+            stranger = await self._ask(None, reference)
+            return stranger if stranger.pulls else _Seen(self._refused_alone[place])
         seen = await self._ask(choice.login, reference)
         if seen.diagnosis.ailment in REFUSED:
             self._refused[place] = seen
@@ -198,12 +205,8 @@ class Checker:
         headroom = read_headroom(answer.limits, self._clock.now())
         return _Seen(diagnose(answer, vendor_of(reference.registry)), answer, headroom)
 
-    async def _ask_alone(
-        self, login: Login, reference: Reference, seen: _Seen, *, is_public: bool | None
-    ) -> Diagnosis | None:
-        """Return what the registry says to the login alone; None where a pull proves it already, or nobody answers."""
-        if seen.pulls and (is_public is False or seen.is_of_account):
-            return None
+    async def _ask_alone(self, login: Login, reference: Reference) -> Diagnosis | None:
+        """Return what the registry says to the login alone; None where nobody answers."""
         try:
             answer = await self._open(login, reference).auth_probe()
         except (TemporaryError, PermanentError):

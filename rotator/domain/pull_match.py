@@ -64,8 +64,7 @@ def match(document: Mapping[str, Any], reference: Reference, client: Client) -> 
     if key is None:
         return None
     login = login_of(auths[key])
-    has_path = "/" in identity_of(key)
-    why = "the longest key that names the image" if has_path else "it names the registry"
+    why = _why(identity_of(key), reference)
     return Match(key, why if login else f"{why}, but it holds no password", login)
 
 
@@ -89,6 +88,15 @@ def lookalikes(document: Mapping[str, Any], reference: Reference) -> list[str]:
 def key_to_write(reference: Reference) -> str:
     """Return the key that every client matches for ``reference``'s registry."""
     return docker_key(reference.registry)
+
+
+def _why(identity: str, reference: Reference) -> str:
+    """Return why a key was matched, in a few words."""
+    if identity == reference.registry:
+        return "it names the registry"
+    if f"{reference.registry}/{reference.path}/".startswith(f"{identity}/"):
+        return "the longest key that names the image"
+    return "it does not name the image, but this client goes by less"
 
 
 def _bare(host: str) -> str:

@@ -49,6 +49,17 @@ async def test_a_wrong_login_is_told_from_a_missing_right(lenient: Any, transpor
     assert sum("Basic" in asked.credential and "scope" not in asked.query for asked in lenient.asked) == 1
 
 
+async def test_a_stranger_where_the_login_was_refused(lenient: Any, transport: Transport) -> None:
+    """Where a wrong login counts as none, a public image pulls with it after a private one was refused, as it would."""
+    lenient.put("open/app", "1", {"config": {}, "layers": []})
+    images = (f"{lenient.host}/team/a:1", f"{lenient.host}/open/app:1", f"{lenient.host}/team/b:1")
+    private, public, other = await check(transport, with_login(lenient.host), *images)
+    assert [one.pulls for one in (private, public, other)] == [False, True, False]
+    assert "login_refused" in {lint.code for lint in public.lints}
+    assert (public.is_login_accepted, other.diagnosis.ailment) == (False, Ailment.AUTH_FAILED)
+    assert sum("Basic" in asked.credential and "scope" not in asked.query for asked in lenient.asked) == 1
+
+
 @pytest.mark.parametrize(
     ("actions", "codes"), [(("pull",), set()), (("pull", "push", "delete"), {"over_privileged"})], ids=["pull", "all"]
 )

@@ -112,6 +112,25 @@ def test_what_cannot_be_shown_is_said(document: dict[str, Any], client: Client, 
     assert word in found.why
 
 
+@pytest.mark.parametrize(
+    ("key", "client", "why"),
+    [
+        pytest.param("ghcr.io", DOCKER, "it names the registry", id="registry"),
+        pytest.param("https://ghcr.io/v2/", PODMAN, "it names the registry", id="old spelling"),
+        pytest.param("ghcr.io/acme", PODMAN, "the longest key that names the image", id="namespace"),
+        pytest.param("ghcr.io/acme/app", KUBELET, "the longest key that names the image", id="repository"),
+        pytest.param("ghcr.io/other", DOCKER, "goes by less", id="docker goes by the host"),
+        pytest.param("ghcr.io/ac", KUBELET, "goes by less", id="the kubelet goes by a word's beginning"),
+        pytest.param("*.io", KUBELET, "goes by less", id="the kubelet goes by globs"),
+    ],
+)
+def test_the_reason_is_the_clients_own(key: str, client: Client, why: str) -> None:
+    """A key that names registry or image is told from one that a client takes all the same."""
+    found = match({"auths": {key: entry("x")}}, parse("ghcr.io/acme/app"), client)
+    assert found is not None
+    assert why in found.why
+
+
 def test_helpers_are_not_the_kubelets() -> None:
     """The kubelet reads the entry that docker's helper hides, and podman knows no store."""
     found = match_all({"auths": {"ghcr.io": entry("x")}, "credsStore": "pass"}, parse("ghcr.io/acme/app"))
