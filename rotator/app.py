@@ -14,7 +14,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from rotator.clock import SystemClock
 from rotator.config.root import Config
 from rotator.domain.events import Event
 from rotator.domain.headroom import LimitStatus
+from rotator.domain.leak import LeakProgress
 from rotator.domain.model import Version
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus
@@ -32,12 +33,16 @@ from rotator.engine.dispatch import Dispatcher, Ticket
 from rotator.engine.guard import Guard
 from rotator.engine.headroom import HeadroomWatch
 from rotator.engine.hooks import Hooks
+from rotator.engine.leak import Leaks
 from rotator.engine.ledger import Ledger
+from rotator.engine.prove import Prover
 from rotator.engine.recover import recover
+from rotator.engine.retire import Retirer
 from rotator.engine.rollout import Rollout
-from rotator.engine.rotate import Rotator, Surroundings
+from rotator.engine.rotate import Rotator
 from rotator.engine.scheduler import Scheduler
 from rotator.engine.status import Observer
+from rotator.engine.surroundings import Surroundings
 from rotator.engine.watch import Watch, Watched
 from rotator.errors import NotFoundError
 from rotator.log import LogHook
@@ -69,6 +74,8 @@ class Parts:
     scheduler: Scheduler
     watch: Watch
     headroom: HeadroomWatch
+    leaks: Leaks
+    retirer: Retirer
     metrics: Metrics
     hooks: Hooks
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]]
@@ -117,6 +124,7 @@ class Application:
             asyncio.create_task(parts.scheduler.run(), name="scheduler"),
             asyncio.create_task(parts.watch.run(parts.dispatcher, parts.scheduler.wake), name="watch"),
             asyncio.create_task(parts.headroom.run(), name="headroom"),
+            asyncio.create_task(parts.retirer.run(), name="retirements"),
             *(asyncio.create_task(task(), name="background") for task in parts.background),
             *(asyncio.create_task(service(), name="service") for service in services),
             asyncio.create_task(self._stopping.wait(), name="stop"),
@@ -157,6 +165,22 @@ class Application:
     async def request_rotation(self, name: str, message: str, by: str) -> Ticket:
         """Rotate ``name`` now, or join the rotation that runs. Errors as `Dispatcher.request`."""
         return await self._parts.dispatcher.request(name, message, by)
+
+    async def request_rollback(self, name: str, generation: int | None, message: str, by: str) -> Ticket:
+        """Put an earlier version of ``name`` back. Errors as `Dispatcher.restore`."""
+        return await self._parts.dispatcher.restore(name, generation, message, by)
+
+    async def report_leak(self, name: str, reason: str, by: str) -> LeakProgress:
+        """Take note that the secret of ``name`` is known to others, and begin at once. Errors as `Leaks.report`."""
+        return await self._parts.leaks.report(name, reason, by)
+
+    async def leak_progress(self, name: str) -> LeakProgress:
+        """Return how far the response to a leak of ``name`` has come. Errors as `Leaks.progress`."""
+        return await self._parts.leaks.progress(name)
+
+    async def older_than(self, since: datetime) -> Sequence[str]:
+        """Return the credentials whose version in use is older than ``since``, or missing."""
+        return await self._parts.leaks.older_than(since)
 
     async def rotations(self, credential: str | None, limit: int) -> Sequence[Rotation]:
         """Return the newest rotations, newest first."""
@@ -237,22 +261,23 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
     transport = Transport(clock=clock, observe=metrics.observe_call)
     stack.push_async_callback(transport.close)
     clients: dict[Provider, RegistryClient] = {}
-    verifier = RegistryVerifier(clients.__getitem__)
-    world = Surroundings(clock, random.random, verifier, fingerprint, hooks)
+    world = Surroundings(clock, random.random, RegistryVerifier(clients.__getitem__), fingerprint, hooks)
     targets = open_targets(
         config, TargetContext(transport, clock, random.random, sources.by_name, sources.session), stack
     )
     client_of = partial(RegistryClient, transport, guard=guard, throttled=metrics.observe_throttling)
     context_of = provider_contexts(config, clock, transport, sources.by_name, client_of, stack)
     credentials.update(wire_credentials(config, targets, clients, context_of))
-    rotator = Rotator(ledger, rollout, guard, world)
+    prover = Prover(ledger, guard, world)
+    rotator = Rotator(ledger, rollout, prover, world)
+    retirer = Retirer(credentials, ledger, rollout, prover, world)
     dispatcher = Dispatcher(credentials, ledger, rotator, world, config.engine.max_rotations)
     scheduler = Scheduler(dispatcher, clock, hooks, config.engine.reconcile_interval)
     headroom = HeadroomWatch(credentials, ledger, clock, hooks, config.engine.headroom_interval)
     poll = config.vault.poll_interval if config.vault is not None else DEFAULT_POLL
     watched = Watched(credentials, list(targets.values()), poll, config.engine)
-    hooks.add(metrics)
-    hooks.add(LogHook())
+    for hook in (metrics, LogHook(), retirer):
+        hooks.add(hook)
     watch = Watch(watched, ledger, rollout, rotator, world)
     return Parts(
         credentials=credentials,
@@ -262,6 +287,8 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
         scheduler=scheduler,
         watch=watch,
         headroom=headroom,
+        retirer=retirer,
+        leaks=Leaks(credentials, ledger, rollout, dispatcher, retirer, clock),
         metrics=metrics,
         hooks=hooks,
         background=sources.background,

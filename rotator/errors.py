@@ -77,6 +77,12 @@ class VerificationError(PermanentError):
     code = "verification"
 
 
+class HaltedError(VerificationError):
+    """A rollout was stopped because of what its first placements showed; it is taken back."""
+
+    code = "halted"
+
+
 class ShapeError(PermanentError):
     """A source handed over something that cannot be a secret of this kind. The value is never part of the text."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from rotator.config.duration import Duration
+from rotator.config.rollout import RolloutConfig
 from rotator.domain.reference import parse, registry_host
 
 
@@ -50,6 +51,14 @@ class CredentialConfig(BaseModel):
 
     max_age: Duration | None = None
     """Rotate at this age even when it does not expire or nobody knows. None: no such rule."""
+
+    rollout: RolloutConfig = RolloutConfig()
+    """In which steps a new version reaches the placements."""
+
+    grace: Duration | None = None
+    """How long the version before stays valid at its vendor after the new one took over; it is never ended before every
+    required target has confirmed the new one. None: a day. Never shorter than the longest token that the registry hands
+    out for it. Of no use where a version cannot be ended (ECR, Google's and Entra's tokens)."""
 
     probe_interval: Duration = timedelta(minutes=15)
     """How often the current version is shown to the registry between rotations."""

@@ -38,6 +38,7 @@ class Situation:
         revision: What the source said of itself last; None when it cannot tell or was not asked.
         is_unwatched: Whether the source was asked and cannot tell its revision.
         looked_at: When the source was last read in full; None when it was not.
+        withdrawn: The newest generation that was taken back and that a placement may hold; 0 for none.
         fence: The highest generation that a placement held against us; 0 for none.
         requested: What a person asked for; None when nobody did.
     """
@@ -49,6 +50,7 @@ class Situation:
     revision: str | None = None
     is_unwatched: bool = False
     looked_at: datetime | None = None
+    withdrawn: int = 0
     fence: int = 0
     requested: str | None = None
 
@@ -64,6 +66,22 @@ def never_issued(situation: Situation) -> Due | None:
 def manually_triggered(situation: Situation) -> Due | None:
     """Due when a person asked for it."""
     return None if situation.requested is None else Due("ManuallyTriggered", situation.requested)
+
+
+def withdrawn(situation: Situation) -> Due | None:
+    """Due when placements may hold a version that was taken back: the one in use goes there again."""
+    current = situation.current
+    if current is None or situation.withdrawn <= current.generation:
+        return None
+    return Due("Withdrawn", f"generation {situation.withdrawn} was taken back; the version in use is put in its place")
+
+
+def leaked(situation: Situation) -> Due | None:
+    """Due when somebody said that the secret of the version in use is known to others. Not for ``read``, as below."""
+    current = situation.current
+    if current is None or current.leaked_at is None or situation.strategy is Strategy.READ:
+        return None
+    return Due("Leaked", "the secret of the version in use is known to others")
 
 
 def source_changed(situation: Situation) -> Due | None:
@@ -120,7 +138,9 @@ def source_unwatched(situation: Situation) -> Due | None:
 
 CHAIN: tuple[Check, ...] = (
     never_issued,
+    withdrawn,
     manually_triggered,
+    leaked,
     source_changed,
     rejected,
     target_ahead,
@@ -132,7 +152,9 @@ CHAIN: tuple[Check, ...] = (
 
 REASONS = (
     "NeverIssued",
+    "Withdrawn",
     "ManuallyTriggered",
+    "Leaked",
     "SourceChanged",
     "Rejected",
     "TargetAhead",
@@ -140,7 +162,10 @@ REASONS = (
     "MaxAgeReached",
     "SourceUnwatched",
 )
-"""Every reason the chain can give: the closed set of the metric label ``trigger``."""
+"""Every reason the chain can give."""
+
+ASKED = ("RolledBack",)
+"""Reasons that only a person can give; with `REASONS` the closed set of the metric label ``trigger``."""
 
 
 def first_due(situation: Situation) -> Due | None:

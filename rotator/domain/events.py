@@ -93,6 +93,45 @@ class DeliveryFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class WaveFinished:
+    """A group of placements was written.
+
+    Args:
+        credential: The credential's name.
+        generation: Of the version that is rolled out.
+        wave: ``canaries``, or ``wave 2 of 3 of prod``.
+        confirmed: Placements that hold it.
+        failed: Placements that do not.
+    """
+
+    credential: str
+    generation: int
+    wave: str
+    confirmed: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class VersionEnded:
+    """An old version came nearer to its end, or did not.
+
+    Args:
+        credential: The credential's name.
+        generation: The old version's.
+        outcome: ``ended`` (the vendor ended it), ``dead`` (the registry refuses it), ``forgotten`` (it dies by itself,
+            or its secret is in use under a newer generation), ``alive`` (it still works), ``failed``.
+        message: What was found, in a sentence.
+        error: ``code`` of the error; empty when there was none.
+    """
+
+    credential: str
+    generation: int
+    outcome: str
+    message: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class VersionProbed:
     """The current version was shown to the registry between rotations."""
 
@@ -225,6 +264,8 @@ Event = (
     | StepFinished
     | RotationFinished
     | DeliveryFinished
+    | WaveFinished
+    | VersionEnded
     | VersionProbed
     | VersionPromoted
     | ClockStepped

@@ -143,6 +143,8 @@ class Version:
         ended_at: When the vendor confirmed that it was ended (revoked, deleted, overwritten); None when it was not.
         dead_at: When the registry was last seen to refuse it after that; None while nobody has seen it.
         restores: The generation whose secret it carries again; 0 for a secret of its own.
+        withdrawn_at: When it was taken back: by a halted rollout, or by a person. None when it was not.
+        leaked_at: When somebody said that its secret is known to others; None when nobody did.
     """
 
     credential: str
@@ -162,6 +164,8 @@ class Version:
     ended_at: datetime | None = None
     dead_at: datetime | None = None
     restores: int = 0
+    withdrawn_at: datetime | None = None
+    leaked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

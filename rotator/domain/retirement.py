@@ -1,8 +1,16 @@
-"""How an old version comes to its end at the vendor."""
+"""How an old version comes to its end at the vendor, and what is to be done about it next. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+from rotator.domain.model import Strategy, Version
+
+GRACE = timedelta(days=1)
+"""Enough for holders that nobody knows of to show themselves by failing before a person has gone home."""
 
 
 class Retirement(StrEnum):
@@ -14,3 +22,92 @@ class Retirement(StrEnum):
     """The vendor cannot end it; it stops working at its expiry."""
     PERSON = "person"
     """Only a person can end it, where they made it."""
+
+
+class Action(StrEnum):
+    """What is to be done about an old version now."""
+
+    WAIT = "wait"
+    """Nothing yet."""
+    END = "end"
+    """Tell the vendor to end it."""
+    PROVE = "prove"
+    """Show it to the registry, which must refuse it."""
+    FORGET = "forget"
+    """Let go of its secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """All that the decision about one old version depends on.
+
+    Args:
+        version: The old version, of stage ``previous``.
+        others: The other live versions of the credential.
+        strategy: How the credential is replaced.
+        can_end: Whether the vendor can be told to end it.
+        grace: How long it stays valid after it was superseded.
+        held_by: Required targets that have not confirmed the version in use; empty when all have.
+        now: Aware UTC.
+    """
+
+    version: Version
+    others: Collection[Version]
+    strategy: Strategy
+    can_end: bool
+    grace: timedelta
+    held_by: Collection[str]
+    now: datetime
+
+
+def next_action(leaving: Leaving) -> tuple[Action, str]:
+    """Return what is to be done about an old version now, and why. Never ends what anybody may still need."""
+    version = leaving.version
+    forgotten = _why_forget(leaving)
+    if forgotten:
+        return Action.FORGET, forgotten
+    if version.ended_at is not None:
+        return Action.PROVE, "it was ended; the registry must refuse it now"
+    needed = _why_wait(leaving)
+    if needed:
+        return Action.WAIT, needed
+    if leaving.can_end:
+        return Action.END, "leaked" if version.leaked_at is not None else "its grace is over"
+    if leaving.strategy is Strategy.EPHEMERAL:
+        return Action.WAIT, "cannot be ended; dies at its expiry"
+    return Action.PROVE, "only a person can end it; whether they did shows at the registry"
+
+
+def _why_forget(leaving: Leaving) -> str:
+    version = leaving.version
+    reasons = (
+        (version.dead_at is not None, "the registry refuses it"),
+        (any(_is_same(version, other) for other in leaving.others), "its secret is in use under another generation"),
+        (any(_is_in_its_place(other, version) for other in leaving.others), "overwritten at the vendor by a newer one"),
+        (version.expiry.is_past(leaving.now), "it has expired"),
+    )
+    return next((reason for is_so, reason in reasons if is_so), "")
+
+
+def _why_wait(leaving: Leaving) -> str:
+    version = leaving.version
+    if leaving.held_by:
+        return f"may still be needed at {', '.join(sorted(leaving.held_by))}"
+    over_at = (version.superseded_at or leaving.now) + leaving.grace
+    if version.leaked_at is None and leaving.now < over_at:
+        return f"in its grace until {over_at:%Y-%m-%d %H:%M:%SZ}"
+    return ""
+
+
+def _is_in_its_place(other: Version, version: Version) -> bool:
+    return bool(version.handle) and version.handle == other.handle and other.generation > version.generation
+
+
+def is_alive(version: Version, others: Collection[Version], now: datetime) -> bool:
+    """Return whether an old ``version`` may still work: nobody saw it refused, and its time has not come."""
+    is_gone = version.dead_at is not None or version.expiry.is_past(now)
+    return not is_gone and not any(_is_same(version, other) for other in others)
+
+
+def _is_same(version: Version, other: Version) -> bool:
+    return (version.fingerprint, version.username) == (other.fingerprint, other.username)

@@ -50,6 +50,7 @@ class Rotation:
         generation: Of the version it brings; 0 until one is issued.
         error: ``code`` of the error it ended with; empty when there was none.
         by: Who asked for it; ``schedule`` when nobody did.
+        restores: The generation that is to be put back; 0 for a new version.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Rotation:
     generation: int = 0
     error: str = ""
     by: str = "schedule"
+    restores: int = 0
 
     @property
     def is_running(self) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rotator.config.credential import CredentialConfig
 from rotator.domain.schedule import RenewalRule
+from rotator.domain.waves import Staging
 from rotator.ports import Provider, Target
 
 
@@ -19,12 +21,19 @@ class Credential:
         config: Its options.
         provider: Issues and probes it.
         targets: Must hold it.
+        at_vendor: Held while something is made or ended at the vendor, so that the two never meet.
     """
 
     name: str
     config: CredentialConfig
     provider: Provider
     targets: tuple[DeliveryTarget, ...] = ()
+    at_vendor: asyncio.Lock = field(default_factory=asyncio.Lock, compare=False, repr=False)
+
+    @property
+    def staging(self) -> Staging:
+        """How a new version is rolled out."""
+        return self.config.rollout.staging()
 
     @property
     def rule(self) -> RenewalRule:

@@ -16,8 +16,9 @@ from rotator.domain.rotation import Rotation, State, Step, end
 from rotator.domain.schedule import left_of_pause
 from rotator.engine.credential import Credential
 from rotator.engine.ledger import Ledger
-from rotator.engine.rotate import Rotator, Surroundings
-from rotator.errors import NotFoundError, RotatorError, StoreError, UnavailableError
+from rotator.engine.rotate import Rotator
+from rotator.engine.surroundings import Surroundings
+from rotator.errors import ConflictError, NotFoundError, RotatorError, StoreError, UnavailableError
 from rotator.ports import Changes
 
 FIRST_EVER = datetime.min.replace(tzinfo=UTC)
@@ -113,11 +114,41 @@ class Dispatcher:
             NotFoundError: No such credential. StoreError: The intent could not be journalled; nothing was started.
             UnavailableError: The daemon is stopping.
         """
+        return await self._begin(self._named(name), Due("ManuallyTriggered", message), by)
+
+    async def restore(self, name: str, generation: int | None, message: str, by: str) -> Ticket:
+        """Put an earlier version of ``name`` back, under a new generation; it is verified before it is delivered.
+
+        Args:
+            name: The credential's name.
+            generation: Which one; None for the newest that was in use before the present one.
+            message: Why.
+            by: Who asks.
+
+        Raises:
+            NotFoundError: No such credential, or no such version is kept. ConflictError: A rotation of it runs.
+            PermanentError: The version does not work any more. StoreError, UnavailableError: As `request`.
+        """
+        credential = self._named(name)
+        running = self._running.get(name)
+        if running is not None:
+            raise ConflictError(
+                f"{name}: rotation {running.rotation.id} runs, and what it brings is not known yet",
+                hint=f"Wait for its end (rotator status {name}), then ask again",
+            )
+        earlier = self._rotator.earlier(credential, generation)
+        return await self._begin(credential, Due("RolledBack", message), by, restores=earlier.generation)
+
+    async def replace_leaked(self, name: str, message: str, by: str) -> Ticket:
+        """Rotate ``name`` because its secret is known to others: everywhere at once. Errors as `request`."""
+        return await self._begin(self._named(name), Due("Leaked", message), by)
+
+    def _named(self, name: str) -> Credential:
         credential = self._credentials.get(name)
         if credential is None:
             known = ", ".join(sorted(self._credentials)) or "none"
             raise NotFoundError(f"no credential is named {name}", hint=f"Configured are: {known}")
-        return await self._begin(credential, Due("ManuallyTriggered", message), by)
+        return credential
 
     async def turn(self) -> None:
         """Start everything that is due, closest to expiry first; what finds no slot waits and is started in turn."""
@@ -176,6 +207,7 @@ class Dispatcher:
             revision=self._revisions.get(credential.name),
             is_unwatched=credential.name in self._revisions and self._revisions[credential.name] is None,
             looked_at=self._ledger.record(credential.name).looked_at,
+            withdrawn=self._ledger.newest_withdrawn(credential.name),
             fence=self._rotator.fence(credential.name),
         )
 
@@ -227,7 +259,8 @@ class Dispatcher:
         """
         name = credential.name
         is_asked = name in self._revisions
-        basis = (self._ledger.current(name), is_asked, self._revisions.get(name), self._rotator.fence(name))
+        placed = (self._rotator.fence(name), self._ledger.newest_withdrawn(name))
+        basis = (self._ledger.current(name), is_asked, self._revisions.get(name), *placed)
         known, at = self._due_from.get(name, (None, None))
         if known == basis and (at is None or at > now):
             return at
@@ -255,21 +288,21 @@ class Dispatcher:
         except UnavailableError:
             self._backlog.clear()  # we stop
 
-    async def _begin(self, credential: Credential, due: Due, by: str) -> Ticket:
+    async def _begin(self, credential: Credential, due: Due, by: str, restores: int = 0) -> Ticket:
         """Journal the intent, then start; join what runs already. Whoever asked may go away meanwhile."""
         running = self._running.get(credential.name)
         if running is not None:
             return running.ticket(joined=True)
-        return await asyncio.shield(asyncio.create_task(self._journal_and_start(credential, due, by)))
+        return await asyncio.shield(asyncio.create_task(self._journal_and_start(credential, due, by, restores)))
 
-    async def _journal_and_start(self, credential: Credential, due: Due, by: str) -> Ticket:
+    async def _journal_and_start(self, credential: Credential, due: Due, by: str, restores: int) -> Ticket:
         async with self._beginning:
             running = self._running.get(credential.name)
             if running is not None:
                 return running.ticket(joined=True)
             if self._is_stopping:
                 raise UnavailableError(f"{credential.name}: the daemon is stopping", hint="Ask again once it is back")
-            rotation = self._intend(credential, due, by)
+            rotation = self._intend(credential, due, by, restores)
             await self._ledger.amend(lambda: Changes(rotations=[*self._overtaken(rotation), rotation]))
             running = self._start(credential, rotation)
         self._world.emit(RotationStarted(rotation.id, credential.name, due.reason, due.message))
@@ -281,9 +314,11 @@ class Dispatcher:
         message = f"overtaken by {rotation.id}"
         return [end(left_open, State.ABANDONED, message, at=rotation.started_at)] if left_open else []
 
-    def _intend(self, credential: Credential, due: Due, by: str) -> Rotation:
-        now = self._world.clock.now()
-        step = self._rotator.first_step(credential)
+    def _intend(self, credential: Credential, due: Due, by: str, restores: int) -> Rotation:
+        now, current = self._world.clock.now(), self._ledger.current(credential.name)
+        if due.reason == "Withdrawn" and current is not None:
+            restores = current.generation
+        step = Step.ISSUE if restores else self._rotator.first_step(credential)
         pending = self._ledger.version(credential.name, Stage.PENDING)
         return Rotation(
             id=f"{self._stamp(now):%Y%m%dT%H%M%S.%fZ}-{int(self._world.random() * 0xFFFF):04x}",
@@ -295,6 +330,7 @@ class Dispatcher:
             started_at=now,
             generation=pending.generation if pending is not None and step is Step.VERIFY else 0,
             by=by,
+            restores=restores,
         )
 
     def _stamp(self, now: datetime) -> datetime:

@@ -158,6 +158,11 @@ class Ledger:
         begun = self._versions[credential].get(delivery.generation)
         return begun if begun is not None and begun.stage in _DELIVERABLE else current
 
+    def newest_withdrawn(self, credential: str) -> int:
+        """Return the highest generation of ``credential`` that reached a placement and was taken back; 0 for none."""
+        live = self._versions[credential].values()
+        return max((one.generation for one in live if one.withdrawn_at and one.stage is Stage.PREVIOUS), default=0)
+
     def newest_begun(self, credential: str) -> int:
         """Return the highest generation of ``credential`` whose delivery to any placement began; 0 for none."""
         return max((one.generation for one in self.deliveries() if one.credential == credential), default=0)

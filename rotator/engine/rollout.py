@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rotator.config.root import EngineConfig
 from rotator.domain.events import DeliveryFinished, Event, TargetFailed
 from rotator.domain.model import Delivery, DeliveryState, Entry, Held, Version
 from rotator.domain.schedule import delivery_pause, left_of_pause
+from rotator.domain.waves import Spot
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.ledger import Ledger
 from rotator.engine.rendering import Rendering
 from rotator.engine.together import together
 from rotator.errors import (
     AwaitingOperatorError,
+    ConflictError,
     FencedError,
     RotatorError,
     StoreError,
     UnavailableError,
-    VerificationError,
 )
 from rotator.ports import Changes, Clock
 
@@ -71,15 +72,35 @@ class Rollout:
         self._unlisted: dict[str, RotatorError] = {}
         self._fences: dict[str, int] = {}
 
-    async def deliver(self, credential: Credential, version: Version) -> Report:
-        """Bring every placement of ``credential`` to ``version``, all targets concurrently.
+    async def spots(self, credential: Credential) -> list[Spot]:
+        """Return every placement of ``credential``, asking all its targets at once; one that cannot tell is noted."""
+        listed = await asyncio.gather(*(self._list(target) for target in credential.targets))
+        return [
+            (target.name, placement)
+            for target, placements in zip(credential.targets, listed, strict=True)
+            for placement in placements
+        ]
+
+    async def deliver(self, credential: Credential, version: Version, spots: Collection[Spot]) -> None:
+        """Bring the placements in ``spots`` to ``version``, all targets concurrently.
 
         Safe to repeat: a placement that already confirmed this generation is left alone. A failing placement fails
         alone; StoreError stops everything, since nothing may be written that cannot be journalled.
         """
         wanted = {credential.name: version}
-        await together(self._bring(target, wanted, ignoring_pauses=True) for target in credential.targets)
-        return self.report(credential, version)
+        placements: dict[str, list[str]] = {}
+        for target, placement in spots:
+            placements.setdefault(target, []).append(placement)
+        await together(
+            self._bring(target, placements[target.name], wanted, ignoring_pauses=True)
+            for target in credential.targets
+            if target.name in placements
+        )
+
+    def deliveries_at(self, credential: str, spots: Collection[Spot]) -> list[Delivery]:
+        """Return the latest delivery of ``credential`` at each of ``spots`` that has one."""
+        held = (self._ledger.held_at(target, placement).get(credential) for target, placement in spots)
+        return [one for one in held if one is not None]
 
     async def reconcile(self, target: DeliveryTarget) -> None:
         """Bring every placement of ``target`` to the current versions: new ones, and failed ones whose pause is over.
@@ -87,7 +108,8 @@ class Rollout:
         Placements that the target no longer has are forgotten.
         """
         current = {name: version for name in target.credentials if (version := self._ledger.current(name)) is not None}
-        await self._bring(target, current, ignoring_pauses=False)
+        placements = await self._list(target)
+        await self._bring(target, placements, current, ignoring_pauses=False)
 
     def report(self, credential: Credential, version: Version) -> Report:
         """Return how far ``version`` has come, from what is known now.
@@ -122,16 +144,27 @@ class Rollout:
         error = self._unlisted.get(target)
         return str(error) if error is not None else ""
 
-    async def _bring(self, target: DeliveryTarget, wanted: Mapping[str, Version], *, ignoring_pauses: bool) -> None:
+    async def _list(self, target: DeliveryTarget) -> Sequence[str]:
+        """Return the placements of ``target``, forgetting those that vanished; none when it cannot tell."""
         try:
             placements = await target.port.placements()
         except RotatorError as error:
             self._unlisted[target.name] = error
             self._emit(TargetFailed(target.name, target.port.kind, error.code, str(error)))
-            return
+            return ()
         self._unlisted.pop(target.name, None)
         self._listed.add(target.name)
         await self._forget_vanished(target, placements)
+        return placements
+
+    async def _bring(
+        self,
+        target: DeliveryTarget,
+        placements: Sequence[str],
+        wanted: Mapping[str, Version],
+        *,
+        ignoring_pauses: bool,
+    ) -> None:
         work = [
             _Work(placement, focus)
             for placement in placements
@@ -388,6 +421,6 @@ _UNDONE = frozenset({DeliveryState.FAILED, DeliveryState.AWAITING})
 
 
 def _different(placement: str) -> RotatorError:
-    return VerificationError(
+    return ConflictError(
         f"{placement} was written but reads back differently", hint="Something else writes there at the same time"
     )

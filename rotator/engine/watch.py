@@ -18,7 +18,8 @@ from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.dispatch import Dispatcher
 from rotator.engine.ledger import Ledger
 from rotator.engine.rollout import Rollout
-from rotator.engine.rotate import Rotator, Surroundings
+from rotator.engine.rotate import Rotator
+from rotator.engine.surroundings import Surroundings
 from rotator.errors import NotFoundError, RotatorError, StoreError
 from rotator.ports import Changes
 

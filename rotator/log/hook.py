@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from typing import Any, assert_never
 
 import structlog
@@ -22,8 +23,10 @@ from rotator.domain.events import (
     StepFinished,
     StoreFailed,
     TargetFailed,
+    VersionEnded,
     VersionProbed,
     VersionPromoted,
+    WaveFinished,
 )
 from rotator.domain.model import Expiry
 from rotator.domain.verdict import Verdict
@@ -38,6 +41,9 @@ _OUTCOMES = {
 }
 _VERDICTS = {Verdict.ACCEPTED: "debug", Verdict.CANNOT_TELL: "info"}
 
+
+_ENDS = frozenset({"ended", "dead", "forgotten"})
+"""What is good news about an old version."""
 
 _ROOM = logging.getLogger("rotator.events")
 
@@ -77,6 +83,11 @@ class LogHook:
                 self._headroom_asked(event)
             case OrphansSwept():
                 self._orphans_swept(event)
+            case WaveFinished():
+                level = "warning" if event.failed else "debug"
+                getattr(self._log, level)("wave_finished", **asdict(event))
+            case VersionEnded():
+                self._version_ended(event)
             case Crashed():
                 self._log.error("defect_found", where=event.where, exc_info=event.error)
             case ConfigReloaded():
@@ -88,6 +99,16 @@ class LogHook:
         level = "warning" if event.error else "info"
         told = {"error": event.error, "message": event.message} if event.error else {}
         getattr(self._log, level)("orphans_swept", credential=event.credential, ended=event.ended, **told)
+
+    def _version_ended(self, event: VersionEnded) -> None:
+        level = "info" if event.outcome in _ENDS else "warning"
+        getattr(self._log, level)(
+            f"version_{event.outcome}",
+            credential=event.credential,
+            generation=event.generation,
+            message=event.message,
+            **({"error": event.error} if event.error else {}),
+        )
 
     def _rotation_started(self, event: RotationStarted) -> None:
         self._log.info(

@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from rotator.domain.due import REASONS
+from rotator.domain.due import ASKED, REASONS
 from rotator.domain.rotation import Step
 
 OTHER = "other"
 
-TRIGGERS = (*REASONS, OTHER)
+TRIGGERS = (*REASONS, *ASKED, OTHER)
 STEPS = (*(step.value for step in Step), OTHER)
 ERRORS = (
     "awaiting_operator",
     "config",
     "conflict",
     "fenced",
+    "halted",
     "internal",
     "not_found",
     "permanent",

@@ -29,8 +29,10 @@ from rotator.domain.events import (
     StepFinished,
     StoreFailed,
     TargetFailed,
+    VersionEnded,
     VersionProbed,
     VersionPromoted,
+    WaveFinished,
 )
 from rotator.domain.status import CredentialStatus
 from rotator.metrics import labels, mirror
@@ -111,6 +113,8 @@ class Metrics:
                 | SourceFailed()
                 | Crashed()
                 | OrphansSwept()
+                | WaveFinished()
+                | VersionEnded()
             ):
                 return  # how things stand afterwards is in the statuses
             case _:

@@ -40,6 +40,11 @@ class ManualClock:
             if sleeper in self._sleepers:  # it was cancelled
                 self._sleepers.remove(sleeper)
 
+    @property
+    def is_slept_on(self) -> bool:
+        """Whether somebody waits for time to pass."""
+        return bool(self._sleepers)
+
     def advance(self, duration: timedelta) -> None:
         """Let ``duration`` pass on both clocks and wake whoever has slept long enough."""
         self._wall += duration

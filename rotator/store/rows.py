@@ -18,11 +18,12 @@ RECORD_COLUMNS = ("name", "generation", "failures", "next_attempt_at", "last_suc
 VERSION_COLUMNS = (
     *("credential", "generation", "stage", "fingerprint", "username", "issued_at", "revision"),
     *("verified_at", "rejected_at", "handle", "principal", "superseded_at", "ended_at", "dead_at", "restores"),
+    *("withdrawn_at", "leaked_at"),
     *("expires_at", "never_expires", "scopes"),
 )
 ROTATION_COLUMNS = (
     *("id", "credential", "reason", "message", "step", "state", "started_at", "finished_at"),
-    *("generation", "error", "requested_by"),
+    *("generation", "error", "restores", "requested_by"),
 )
 DELIVERY_COLUMNS = (
     *("target", "placement", "credential", "generation", "state", "at"),

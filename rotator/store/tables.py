@@ -61,6 +61,8 @@ versions = Table(
     Column("ended_at", Instant),
     Column("dead_at", Instant),
     Column("restores", Integer, nullable=False, server_default="0"),
+    Column("withdrawn_at", Instant),
+    Column("leaked_at", Instant),
     Column("sealed", LargeBinary),
 )
 """One row a version. ``scopes`` is a JSON list, or nothing where nobody knows; ``sealed`` is emptied when the version
@@ -80,6 +82,7 @@ rotations = Table(
     Column("generation", Integer, nullable=False),
     Column("error", String(32), nullable=False),
     Column("requested_by", Text, nullable=False),
+    Column("restores", Integer, nullable=False, server_default="0"),
     Index("rotations_by_credential", "credential", "id"),
     Index("rotations_by_state", "state"),
 )

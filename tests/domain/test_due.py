@@ -25,6 +25,8 @@ UNWATCHED = replace(READ, revision=None, is_unwatched=True)
 
 DUE = {
     "NeverIssued": replace(QUIET, current=None),
+    "Withdrawn": replace(QUIET, withdrawn=4),
+    "Leaked": replace(QUIET, current=replace(CURRENT, leaked_at=NOW)),
     "ManuallyTriggered": replace(QUIET, requested="on-call asks"),
     "SourceChanged": replace(READ, revision="8"),
     "Rejected": replace(QUIET, current=replace(CURRENT, rejected_at=NOW)),
@@ -48,6 +50,7 @@ versions = st.builds(
     | st.builds(Expiry, st.datetimes(datetime(2025, 12, 1), datetime(2026, 3, 1), timezones=st.just(UTC))),  # noqa: DTZ001 (as above)
     revision=st.none() | st.just("7"),
     rejected_at=st.none() | st.just(NOW),
+    leaked_at=st.none() | st.just(NOW),
 )
 situations = st.builds(
     Situation,
@@ -63,6 +66,7 @@ situations = st.builds(
     revision=st.none() | st.sampled_from(["7", "8"]),
     is_unwatched=st.booleans(),
     looked_at=st.none() | st.datetimes(datetime(2025, 12, 14), datetime(2026, 1, 15), timezones=st.just(UTC)),  # noqa: DTZ001 (as above)
+    withdrawn=st.integers(0, 6),
     fence=st.integers(0, 6),
 )
 

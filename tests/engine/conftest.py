@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,16 +31,21 @@ from rotator.domain.model import (
     Strategy,
     Version,
 )
+from rotator.domain.retirement import Retirement
 from rotator.domain.rotation import Rotation
 from rotator.domain.verdict import Finding, Verdict, Verification
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.dispatch import Dispatcher
 from rotator.engine.guard import Guard
+from rotator.engine.leak import Leaks
 from rotator.engine.ledger import Ledger
+from rotator.engine.prove import Prover
+from rotator.engine.retire import Retirer
 from rotator.engine.rollout import Rollout
-from rotator.engine.rotate import Rotator, Surroundings
-from rotator.errors import FencedError, NotFoundError, RotatorError
-from rotator.ports import Changes, LoginGuard, Order, Provider, Snapshot, Store
+from rotator.engine.rotate import Rotator
+from rotator.engine.surroundings import Surroundings
+from rotator.errors import FencedError, NotFoundError, RotatorError, VerificationError
+from rotator.ports import Changes, LoginGuard, Made, Order, Provider, Snapshot, Store
 from rotator.registry.client import Unguarded
 from rotator.sandbox.clock import ManualClock
 from rotator.secret import Fingerprinter, Secret
@@ -94,6 +100,48 @@ class FakeVendor:
         return Finding("registry", Verdict.REJECTED if refused else Verdict.ACCEPTED, "401" if refused else "200")
 
 
+class MintingVendor(FakeVendor):
+    """A vendor that keeps what it makes until it is told to end it."""
+
+    bearer_life = timedelta(minutes=5)
+
+    def __init__(self, clock: ManualClock, strategy: Strategy) -> None:
+        super().__init__(clock, strategy)
+        self.tokens: dict[str, tuple[str, str]] = {}
+        self.ended: list[str] = []
+        self.retire_fault: RotatorError | None = None
+        self.revokes_nothing = False
+
+    async def issue(self, order: Order) -> Issued:
+        """Make a token, or regenerate the slot that is not in use."""
+        issued = await super().issue(order)
+        handle = f"token-{self.minted}"
+        if self.strategy is Strategy.TWO_SLOT:
+            handle = "two" if order.current is not None and order.current.handle == "one" else "one"
+            if handle in self.tokens:
+                self.refused.add(self.tokens[handle][1])
+        self.tokens[handle] = (order.rotation, issued.login.secret.reveal())
+        return replace(issued, handle=handle)
+
+    async def made(self, order: Order) -> Sequence[Made]:
+        """Return all there is."""
+        assert order.rotation_of(order.label) == order.rotation
+        return [Made(handle, rotation) for handle, (rotation, _) in self.tokens.items()]
+
+    async def retire(self, handle: str, login: Login | None) -> Retirement:
+        """End one; what is gone is gone."""
+        del login
+        if self.retire_fault is not None:
+            raise self.retire_fault
+        self.ended.append(handle)
+        if handle in self.tokens and not self.revokes_nothing:
+            self.refused.add(self.tokens.pop(handle)[1])
+        return Retirement.ENDED
+
+
+SIMPLE = frozenset({Strategy.EPHEMERAL, Strategy.READ})
+
+
 class FakeRegistry:
     """A verifier that pulls every image but those the vendor's test refuses."""
 
@@ -124,6 +172,7 @@ class FakeTarget:
         self.faults: dict[str, RotatorError] = {}
         self.list_fault: RotatorError | None = None
         self.corrupts: set[str] = set()
+        self.finds_broken: set[str] = set()
         self.loses_answer: RotatorError | None = None
         self.applied: list[tuple[str, tuple[tuple[str, int], ...]]] = []
         self.gate: asyncio.Event | None = None
@@ -141,6 +190,9 @@ class FakeTarget:
             await self.gate.wait()
         if placement in self.faults:
             raise self.faults[placement]
+        if self.finds_broken and any(entry.login.secret.reveal() in self.finds_broken for entry in entries):
+            self.held[placement] = {**self.held.get(placement, {}), **{entry.credential: entry for entry in entries}}
+            raise VerificationError(f"{placement}: the agent cannot pull with it")
         before = self.held.get(placement, {})
         for entry in entries:
             known = before.get(entry.credential)
@@ -196,15 +248,18 @@ class World:
         self.guard = Guard(self.clock)
         for credential in self.credentials.values():
             credential.provider.guard = self.guard  # type: ignore[attr-defined]
-        self.rotator = Rotator(self.ledger, self.rollout, self.guard, self.surroundings)
+        self.prover = Prover(self.ledger, self.guard, self.surroundings)
+        self.rotator = Rotator(self.ledger, self.rollout, self.prover, self.surroundings)
+        self.retirer = Retirer(self.credentials, self.ledger, self.rollout, self.prover, self.surroundings)
         self.dispatcher = Dispatcher(self.credentials, self.ledger, self.rotator, self.surroundings, slots=4)
+        self.leaks = Leaks(self.credentials, self.ledger, self.rollout, self.dispatcher, self.retirer, self.clock)
 
     def add(
-        self, name: str, *targets: FakeTarget, strategy: Strategy = Strategy.EPHEMERAL, images: tuple[str, ...] = ()
+        self, name: str, *targets: FakeTarget, strategy: Strategy = Strategy.EPHEMERAL, **options: Any
     ) -> FakeVendor:
         """Configure a credential delivered to ``targets``; return its vendor."""
-        vendor = FakeVendor(self.clock, strategy)
-        config = CredentialConfig(provider="fake", registry=f"{name}.example.com", images=images)
+        vendor = FakeVendor(self.clock, strategy) if strategy in SIMPLE else MintingVendor(self.clock, strategy)
+        config = CredentialConfig(provider="fake", registry=f"{name}.example.com", **options)
         vendor.guard, vendor.host = self.guard, config.registry
         held = []
         for target in targets:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from rotator.config.rollout import RolloutConfig
 from rotator.config.root import EngineConfig
 from rotator.domain.events import DeliveryFinished, TargetFailed
 from rotator.domain.model import Delivery, DeliveryState
@@ -26,6 +27,9 @@ from rotator.errors import (
 from rotator.ports import Changes
 
 HOUR = timedelta(hours=1)
+
+AT_ONCE = RolloutConfig(waves=(1.0,))
+"""All placements of a target together, however many."""
 
 
 class Busy:
@@ -100,7 +104,9 @@ async def test_writes_are_bounded(
     busy = Busy(prod, edge)
     rollout = limited(world, "ecr", deliveries, concurrency)
 
-    delivering = asyncio.create_task(rollout.deliver(world.credentials["ecr"], world.ledger.current("ecr")))
+    ecr = world.credentials["ecr"]
+    spots = await rollout.spots(ecr)
+    delivering = asyncio.create_task(rollout.deliver(ecr, world.ledger.current("ecr"), spots))
     await idle()
     busy.gate.set()
     await delivering
@@ -118,7 +124,7 @@ async def test_one_targets_limit_holds_over_all_its_deliveries(
     world = memory_world()
     prod = target("prod", *(f"p{number}" for number in range(30)))
     for name in ("ecr", "ghcr"):
-        world.add(name, prod)
+        world.add(name, prod, rollout=AT_ONCE)
     busy = Busy(prod)
     listings = [list(prod.spots), list(reversed(prod.spots))]
 
@@ -226,7 +232,9 @@ async def test_nothing_to_do_writes_nothing(world: Any, target: Callable[..., An
 
     for _ in range(3):
         await world.rollout.reconcile(target_of(world, "ecr"))
-        report = await world.rollout.deliver(world.credentials["ecr"], world.ledger.current("ecr"))
+        ecr, current = world.credentials["ecr"], world.ledger.current("ecr")
+        await world.rollout.deliver(ecr, current, await world.rollout.spots(ecr))
+        report = world.rollout.report(ecr, current)
 
     assert prod.applied == []
     assert world.events == []
@@ -430,7 +438,7 @@ async def test_outcomes_reach_the_store_in_batches(
 
     world = memory_world(pause)
     prod = target("prod", *(f"p{number}" for number in range(2000)))
-    world.add("ecr", prod)
+    world.add("ecr", prod, rollout=AT_ONCE)
     await world.rotate("ecr")
 
     assert len(prod.held) == 2000
@@ -657,7 +665,9 @@ async def test_a_secret_that_is_gone_fails_its_placement_only(world: Any, target
     current = world.ledger.current("ecr")
     await world.ledger.commit(Changes(versions=[replace(current, generation=7)]))
 
-    report = await world.rollout.deliver(world.credentials["ecr"], world.ledger.current("ecr"))
+    ecr, current = world.credentials["ecr"], world.ledger.current("ecr")
+    await world.rollout.deliver(ecr, current, await world.rollout.spots(ecr))
+    report = world.rollout.report(ecr, current)
 
     assert (report.confirmed, report.failed, report.waiting) == (0, 1, {"prod"})
     assert "generation 7 is not kept any more" in str(report.error)

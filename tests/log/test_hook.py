@@ -62,6 +62,11 @@ CASES: list[tuple[events.Event, str, str]] = [
     (events.AlarmMissed("late"), "warning", "alarm_missed"),
     (events.HeadroomAsked("docker.io", "hub", Headroom(HeadroomState.UNLIMITED)), "debug", "headroom_told"),
     (events.OrphansSwept("gitlab", 2), "info", "orphans_swept"),
+    (events.WaveFinished("ecr", 2, "canaries", 1, 0), "debug", "wave_finished"),
+    (events.WaveFinished("ecr", 2, "wave 2 of 3 of prod", 9, 1), "warning", "wave_finished"),
+    (events.VersionEnded("gitlab", 1, "dead", "the registry refuses it"), "info", "version_dead"),
+    (events.VersionEnded("gitlab", 1, "alive", "it still works"), "warning", "version_alive"),
+    (events.VersionEnded("gitlab", 1, "failed", "503", "unavailable"), "warning", "version_failed"),
     (events.OrphansSwept("gitlab", 0, "unavailable", "down"), "warning", "orphans_swept"),
     (
         events.HeadroomAsked("docker.io", "hub", Headroom(HeadroomState.UNKNOWN), "unavailable", "down"),

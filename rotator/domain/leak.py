@@ -1,0 +1,136 @@
+"""How far the response to a leak has come, derived from what is journalled, so that no crash loses the thread. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from rotator.domain.model import Strategy, Version
+
+
+@dataclass(frozen=True, slots=True)
+class LeakFacts:
+    """All that the answer depends on.
+
+    Args:
+        credential: The credential's name.
+        strategy: How it is replaced.
+        current: The version in use; None when there is none.
+        leaked: Every version whose secret others know.
+        waiting: Required targets that have not confirmed the version in use.
+        confirmed: How far its delivery has come, in a sentence.
+        can_end: Whether the vendor can be told to end a version.
+        obstacle: Why the last attempt at a new version failed; empty when none did.
+        source: Where a person puts a new secret; empty where versions are issued.
+        now: Aware UTC.
+    """
+
+    credential: str
+    strategy: Strategy
+    current: Version | None
+    leaked: Sequence[Version]
+    waiting: Collection[str]
+    confirmed: str
+    can_end: bool
+    obstacle: str
+    source: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LeakStep:
+    """One thing that must come about.
+
+    Args:
+        name: ``replaced``, ``delivered``, ``ended`` or ``dead``.
+        is_done: Whether it has.
+        message: What is known of it, or what a person must do, in a sentence.
+    """
+
+    name: str
+    is_done: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeakProgress:
+    """How far it has come.
+
+    Args:
+        credential: The credential's name.
+        reported_at: When the leak was reported last; None when none was.
+        steps: In order; a later one cannot be done before an earlier one.
+    """
+
+    credential: str
+    reported_at: datetime | None
+    steps: tuple[LeakStep, ...]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every leaked secret is replaced everywhere and was shown to be dead, or has expired."""
+        return all(step.is_done for step in self.steps)
+
+    @property
+    def next_step(self) -> str:
+        """What is missing first, in a sentence; empty when nothing is."""
+        return next((step.message for step in self.steps if not step.is_done), "")
+
+
+def leak_progress(facts: LeakFacts) -> LeakProgress:
+    """Return how far the response to a leak has come; without a leak there are no steps, so it is over."""
+    reported_at = max((one.leaked_at for one in facts.leaked if one.leaked_at is not None), default=None)
+    if reported_at is None:
+        return LeakProgress(facts.credential, None, ())
+    return LeakProgress(
+        facts.credential, reported_at, (_replaced(facts), _delivered(facts), _ended(facts), _dead(facts))
+    )
+
+
+def _is_replaced(facts: LeakFacts) -> bool:
+    return facts.current is not None and facts.current.leaked_at is None
+
+
+def _replaced(facts: LeakFacts) -> LeakStep:
+    if _is_replaced(facts) and facts.current is not None:
+        return LeakStep("replaced", is_done=True, message=f"generation {facts.current.generation} is in use")
+    if facts.strategy is Strategy.READ:
+        message = f"make a new token at the vendor and put it at {facts.source}; it is noticed by itself"
+        return LeakStep("replaced", is_done=False, message=message)
+    return LeakStep("replaced", is_done=False, message=facts.obstacle or "a new version is on its way")
+
+
+def _delivered(facts: LeakFacts) -> LeakStep:
+    is_done = _is_replaced(facts) and not facts.waiting
+    behind = f"; waiting for {', '.join(sorted(facts.waiting))}" if facts.waiting else ""
+    return LeakStep("delivered", is_done=is_done, message=f"{facts.confirmed}{behind}")
+
+
+def _ended(facts: LeakFacts) -> LeakStep:
+    left = [one for one in facts.leaked if one.ended_at is None and not _is_gone(one, facts.now)]
+    if not left:
+        return LeakStep("ended", is_done=True, message="no leaked version is left at the vendor")
+    numbers = ", ".join(str(one.generation) for one in left)
+    if facts.can_end:
+        return LeakStep("ended", is_done=False, message=f"generation {numbers} is ended as soon as nobody needs it")
+    if facts.strategy is Strategy.READ:
+        return LeakStep("ended", is_done=False, message=f"end generation {numbers} at the vendor, where it was made")
+    until = max((one.expiry.at for one in left if one.expiry.at is not None), default=None)
+    when = f"until {until:%Y-%m-%d %H:%M:%SZ}" if until is not None else "for as long as the vendor lets it"
+    message = (
+        f"generation {numbers} cannot be ended and works {when}; to cut it off now, deny its principal at the vendor"
+    )
+    return LeakStep("ended", is_done=False, message=message)
+
+
+def _dead(facts: LeakFacts) -> LeakStep:
+    left = [one for one in facts.leaked if not _is_gone(one, facts.now)]
+    if not left:
+        return LeakStep("dead", is_done=True, message="every leaked version was seen refused, or has expired")
+    numbers = ", ".join(str(one.generation) for one in left)
+    return LeakStep("dead", is_done=False, message=f"nobody has seen generation {numbers} refused yet")
+
+
+def _is_gone(version: Version, now: datetime) -> bool:
+    return version.dead_at is not None or version.expiry.is_past(now)

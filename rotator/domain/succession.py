@@ -1,0 +1,52 @@
+"""What becomes of a credential's versions when a new one takes over. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from rotator.domain.model import Stage, Version
+
+KEPT = 5
+"""So many previous versions are kept until they were shown to be dead; older ones are let go."""
+
+
+def once_promoted(live: Iterable[Version], promoted: Version, now: datetime, kept: int) -> Sequence[Version]:
+    """Return every version of ``live`` as it is once ``promoted`` is in use.
+
+    The one before becomes previous. What has the same handle at the vendor as the new one was overwritten there, so it
+    is retired and ended; what has the same secret lives on under the new generation, so it is retired and not ended.
+
+    Args:
+        live: Pending, current and previous versions of one credential.
+        promoted: The one that takes over; one of them.
+        now: Aware UTC.
+        kept: How many previous versions wait for their end beside the one before. 0 where nobody ends them: the
+            older ones die by themselves.
+    """
+    older = [one for one in live if one.generation != promoted.generation]
+    superseded = [_superseded(one, promoted, now) for one in older]
+    waiting = sorted((one for one in superseded if one.stage is Stage.PREVIOUS), key=lambda one: -one.generation)
+    let_go = waiting[1 + kept :] if kept else [one for one in waiting if _was_previous(one, older)]
+    gone = {one.generation for one in let_go}
+    return [
+        replace(promoted, stage=Stage.CURRENT),
+        *(replace(one, stage=Stage.RETIRED) if one.generation in gone else one for one in superseded),
+    ]
+
+
+def _superseded(one: Version, promoted: Version, now: datetime) -> Version:
+    one = replace(one, superseded_at=one.superseded_at or now)
+    if (one.fingerprint, one.username) == (promoted.fingerprint, promoted.username):
+        return replace(one, stage=Stage.RETIRED)
+    if promoted.handle and one.handle == promoted.handle:
+        return replace(one, stage=Stage.RETIRED, ended_at=one.ended_at or now)
+    if promoted.restores and one.generation > promoted.restores:
+        one = replace(one, withdrawn_at=one.withdrawn_at or now)
+    return replace(one, stage=Stage.PREVIOUS)
+
+
+def _was_previous(one: Version, older: Sequence[Version]) -> bool:
+    """Return whether ``one`` was previous already: two generations back."""
+    return any(known.generation == one.generation and known.stage is Stage.PREVIOUS for known in older)

@@ -1,0 +1,129 @@
+"""In which order placements get a new version, and when to stop. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from math import ceil
+
+from rotator.domain.model import Delivery, DeliveryState
+
+Spot = tuple[str, str]
+"""A target's name, and a placement in it."""
+
+SMALL = 20
+"""A target with fewer placements than this is written at once: a tenth of them would be one."""
+
+SPOILED = frozenset({"verification"})
+"""Code of the failure that speaks against the version: the place itself found that it does not work. A place that is
+down, full, forbids us or is written by somebody else says nothing about the version; it is retried alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """When a rollout stops. Only what speaks against the version counts.
+
+    Args:
+        failures: So many spoiled placements in a wave; None for no such rule.
+        share: A share of the wave in [0, 1], exceeded; None for no such rule.
+    """
+
+    failures: int | None = 1
+    share: float | None = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """How one credential is rolled out.
+
+    Args:
+        canary: ``target`` or ``target/placement`` patterns; empty where nobody named one.
+        waves: Shares of all placements reached after each wave, in (0, 1], growing.
+        pause: Wait between waves.
+        halt: When to stop.
+    """
+
+    canary: tuple[str, ...] = ()
+    waves: tuple[float, ...] = (0.1, 0.5, 1.0)
+    pause: timedelta = timedelta()
+    halt: Halt = Halt()
+
+
+EVERYWHERE = Staging(waves=(1.0,))
+"""All at once, without a canary's delay: for an emergency, and for putting back what is known to work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The order in which placements are written.
+
+    Args:
+        canaries: Named by a person. Written first, together; one of them must confirm before the others get it.
+        waves: The others, by target, in groups that are written one after the other. Each target goes its own pace, so
+            that one that hangs keeps no other waiting.
+    """
+
+    canaries: tuple[Spot, ...]
+    waves: Mapping[str, tuple[tuple[Spot, ...], ...]]
+
+
+def plan(spots: Sequence[Spot], staging: Staging) -> Plan:
+    """Return the plan; it holds each of ``spots`` once."""
+    canaries = tuple(spot for spot in spots if _is_named(spot, staging.canary))
+    rest: dict[str, list[Spot]] = {}
+    for spot in spots:
+        if not canaries or not _is_named(spot, staging.canary):
+            rest.setdefault(spot[0], []).append(spot)
+    return Plan(canaries, {target: tuple(_groups(members, staging)) for target, members in rest.items()})
+
+
+def _groups(spots: Sequence[Spot], staging: Staging) -> Iterable[tuple[Spot, ...]]:
+    """Yield ``spots`` in groups; of a large target one placement goes first where nobody named a canary."""
+    is_large = len(spots) >= SMALL and len(staging.waves) > 1
+    shares = (*staging.waves, 1.0) if is_large else (1.0,)
+    counts = [ceil(len(spots) * share) for share in shares]
+    done = 0
+    for upto in [1, *counts] if is_large and not staging.canary else counts:
+        if upto > done:
+            yield tuple(spots[done:upto])
+            done = upto
+
+
+def _is_named(spot: Spot, patterns: Iterable[str]) -> bool:
+    target, placement = spot
+    return any(fnmatchcase(target, one) or fnmatchcase(f"{target}/{placement}", one) for one in patterns)
+
+
+def why_halt(deliveries: Sequence[Delivery], generation: int, halt: Halt) -> str:
+    """Return why a rollout stops after a group of placements was written; empty when it goes on.
+
+    Args:
+        deliveries: The latest delivery of the credential at each placement of the group.
+        generation: Of the version that is rolled out.
+        halt: The rule.
+    """
+    spoiled = [one for one in deliveries if one.generation == generation and is_spoiled(one)]
+    if not spoiled or not _is_too_much(len(spoiled), len(deliveries), halt):
+        return ""
+    first = spoiled[0]
+    return f"{len(spoiled)} of {len(deliveries)} placements speak against it: {first.target}: {first.message}"
+
+
+def why_no_canary(deliveries: Sequence[Delivery], generation: int) -> str:
+    """Return why a rollout does not go beyond canaries that a person named; empty when one of them confirmed."""
+    if any(one.confirmed_generation >= generation for one in deliveries):
+        return ""
+    why = next((f": {one.target}: {one.message}" for one in deliveries if one.message), "")
+    return f"no canary confirmed it{why}"
+
+
+def is_spoiled(delivery: Delivery) -> bool:
+    """Return whether ``delivery`` speaks against its version, and not only against its place."""
+    return delivery.state is DeliveryState.FAILED and delivery.error in SPOILED
+
+
+def _is_too_much(spoiled: int, of: int, halt: Halt) -> bool:
+    by_count = halt.failures is not None and spoiled >= halt.failures
+    return by_count or (halt.share is not None and spoiled > halt.share * of)

@@ -1,0 +1,120 @@
+"""The response to a leak: everything with that secret is replaced at once, ended, and shown to be dead.
+
+What is left to do is never held in memory: leaked versions are marked in the journal, the dispatcher finds the one in
+use due (`rotator.domain.due.leaked`), the retirer gives the old ones no grace. A crash at any point changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from rotator.domain.leak import LeakFacts, LeakProgress, leak_progress
+from rotator.domain.model import Stage, Strategy
+from rotator.engine.credential import Credential
+from rotator.engine.dispatch import Dispatcher
+from rotator.engine.ledger import Ledger
+from rotator.engine.retire import Retirer
+from rotator.engine.rollout import Rollout
+from rotator.errors import NotFoundError
+from rotator.ports import Changes, Clock, Retires
+
+
+class Leaks:
+    """Takes reports of leaks, and tells how far the response has come.
+
+    Args:
+        credentials: All configured ones, by name.
+        ledger: Where leaked versions are marked.
+        rollout: Knows what the targets have confirmed.
+        dispatcher: Rotates.
+        retirer: Ends old versions.
+        clock: Time.
+    """
+
+    def __init__(
+        self,
+        credentials: Mapping[str, Credential],
+        ledger: Ledger,
+        rollout: Rollout,
+        dispatcher: Dispatcher,
+        retirer: Retirer,
+        clock: Clock,
+    ) -> None:
+        self._credentials = credentials
+        self._ledger = ledger
+        self._rollout = rollout
+        self._dispatcher = dispatcher
+        self._retirer = retirer
+        self._clock = clock
+
+    async def report(self, name: str, reason: str, by: str) -> LeakProgress:
+        """Take note that the secret of ``name`` is known to others, and begin at once. Safe to repeat.
+
+        What is in use or was before counts as leaked; a version that is only on its way does not.
+
+        Args:
+            name: The credential's name.
+            reason: What happened, for the audit.
+            by: Who says so.
+
+        Raises:
+            NotFoundError: No such credential, or nothing of it is known that could have leaked. StoreError: It could
+                not be journalled; nothing was begun. UnavailableError: The daemon is stopping.
+        """
+        credential = self._named(name)
+        if self._ledger.current(name) is None:
+            raise NotFoundError(
+                f"{name}: no version was ever in use, so none can have leaked",
+                hint=f"If its first version is on its way, wait for it (rotator status {name}) and ask again",
+            )
+        await self._ledger.amend(lambda: self._marked(name))
+        current = self._ledger.current(name)
+        if current is not None and current.leaked_at is not None:
+            await self._dispatcher.replace_leaked(credential.name, f"leaked: {reason}", by)
+        self._retirer.wake()
+        return await self.progress(name)
+
+    async def progress(self, name: str) -> LeakProgress:
+        """Return how far the response to a leak of ``name`` has come.
+
+        Raises:
+            NotFoundError: No such credential.
+        """
+        credential = self._named(name)
+        current, record = self._ledger.current(name), self._ledger.record(name)
+        report = self._rollout.report(credential, current) if current is not None else None
+        last = self._ledger.last_rotation(name)
+        strategy = credential.provider.strategy
+        return leak_progress(
+            LeakFacts(
+                name,
+                strategy,
+                current,
+                [one for one in await self._ledger.versions(name) if one.leaked_at is not None],
+                report.waiting if report is not None else (),
+                str(report) if report is not None else "nothing was delivered yet",
+                isinstance(credential.provider, Retires),
+                last.message if last is not None and record.failures else "",
+                "its source" if strategy is Strategy.READ else "",
+                self._clock.now(),
+            )
+        )
+
+    async def older_than(self, since: datetime) -> list[str]:
+        """Return the credentials whose version in use is older than ``since``, or missing."""
+        found = ((name, self._ledger.current(name)) for name in self._credentials)
+        return [name for name, current in found if current is None or current.issued_at < since]
+
+    def _marked(self, name: str) -> Changes:
+        now = self._clock.now()
+        used = (one for one in self._ledger.live_versions(name) if one.stage is not Stage.PENDING)
+        return Changes(versions=[replace(one, leaked_at=now) for one in used if one.leaked_at is None])
+
+    def _named(self, name: str) -> Credential:
+        credential = self._credentials.get(name)
+        if credential is None:
+            known = ", ".join(sorted(self._credentials)) or "none"
+            raise NotFoundError(f"no credential is named {name}", hint=f"Configured are: {known}")
+        return credential

@@ -1,0 +1,208 @@
+"""Old versions come to their end, and are shown to be dead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rotator.domain.events import OrphansSwept, VersionEnded
+from rotator.domain.model import Stage, Strategy
+from rotator.errors import UnavailableError
+
+DAY = timedelta(days=1)
+KEEPING = Strategy.CREATE_RETIRE
+
+
+@pytest.fixture
+async def twice(world: Any, target: Callable[..., Any]) -> Any:
+    """Return a vendor whose second token is in use, and its world: ``(vendor, world, target)``."""
+    prod = target("prod", "web")
+    vendor = world.add("gitlab", prod, strategy=KEEPING)
+    vendor.lifetime = None
+    for _ in range(2):
+        assert await world.rotate("gitlab") == "succeeded"
+    return vendor, world, prod
+
+
+def told(world: Any) -> list[str]:
+    """Return what was told of old versions."""
+    return [event.outcome for event in world.events if isinstance(event, VersionEnded)]
+
+
+async def stage(world: Any, generation: int) -> Stage:
+    """Return the stage of a version."""
+    stages: dict[int, Stage] = {one.generation: one.stage for one in await world.store.versions("gitlab")}
+    return stages[generation]
+
+
+async def test_nothing_is_ended_in_its_grace(twice: Any) -> None:
+    """The version before stays valid at the vendor for its grace."""
+    vendor, world, _ = twice
+    world.clock.advance(DAY - timedelta(seconds=1))
+    await world.retirer.turn()
+
+    assert vendor.ended == []
+    assert told(world) == []
+
+
+async def test_after_its_grace_it_is_ended_and_shown_dead(twice: Any) -> None:
+    """After the grace the old version is ended at the vendor, shown to be refused, and only then forgotten."""
+    vendor, world, _ = twice
+    world.clock.advance(DAY)
+    await world.retirer.turn()
+
+    assert vendor.ended == ["token-1"]
+    assert told(world) == ["ended", "dead"]
+    assert await stage(world, 1) is Stage.RETIRED
+    old = next(one for one in await world.store.versions("gitlab") if one.generation == 1)
+    assert old.ended_at == old.dead_at == world.clock.now()
+    await world.retirer.turn()
+    assert vendor.ended == ["token-1"], "what is dead is left alone"
+
+
+async def test_nothing_is_ended_while_a_required_target_lacks_the_new_one(twice: Any) -> None:
+    """F-44: an old version lives until every required target has confirmed the new one, whatever its grace."""
+    vendor, world, prod = twice
+    prod.faults["web"] = UnavailableError("down")
+    await world.rotate("gitlab")
+    prod.spots.append("api")
+    prod.faults.clear()
+    prod.faults["api"] = UnavailableError("down")
+    assert await world.rotate("gitlab") == "delivering"
+    world.clock.advance(30 * DAY)
+    await world.retirer.turn()
+    assert vendor.ended == []
+
+    prod.faults.clear()
+    await world.rollout.reconcile(world.credentials["gitlab"].targets[0])
+    await world.retirer.turn()
+    assert "token-1" in vendor.ended
+
+
+async def test_a_vendor_that_lies_is_found_out(twice: Any) -> None:
+    """I7: a version that still works after its end is not called dead; it is looked at again, less and less often."""
+    vendor, world, _ = twice
+    vendor.revokes_nothing = True
+    world.clock.advance(DAY)
+    for _ in range(5):
+        await world.retirer.turn()
+
+    assert told(world) == ["ended", "alive"]
+    assert await stage(world, 1) is Stage.PREVIOUS
+    world.clock.advance(timedelta(seconds=10))
+    await world.retirer.turn()
+    assert told(world) == ["ended", "alive", "alive"]
+    vendor.refused.add("secret-number-0001")
+    world.clock.advance(timedelta(seconds=20))
+    await world.retirer.turn()
+    assert told(world)[-1] == "dead"
+
+
+async def test_a_vendor_that_fails_is_asked_again_later(twice: Any) -> None:
+    """I5: where the vendor cannot end it now, it is asked again after a pause, as long as it asked for."""
+    vendor, world, _ = twice
+    vendor.retire_fault = UnavailableError("503", retry_after=timedelta(minutes=3))
+    world.clock.advance(DAY)
+    for _ in range(9):
+        await world.retirer.turn()
+        world.clock.advance(timedelta(seconds=19))
+    assert told(world) == ["failed"]
+
+    vendor.retire_fault = None
+    world.clock.advance(timedelta(seconds=20))
+    await world.retirer.turn()
+    assert told(world) == ["failed", "ended", "dead"]
+
+
+async def test_a_crash_between_end_and_proof_is_made_good(twice: Any) -> None:
+    """Whatever the crash left undone of an end is done after the restart; ending twice does no harm."""
+    vendor, world, _ = twice
+    world.clock.advance(DAY)
+    vendor.cannot_tell = True
+    await world.retirer.turn()
+    assert told(world) == ["ended", "failed"]
+    await world.restart()
+    vendor.cannot_tell = False
+    await world.retirer.turn()
+
+    assert told(world)[-1] == "dead"
+
+
+async def test_a_token_of_a_person_is_watched_until_they_end_it(world: Any, target: Callable[..., Any]) -> None:
+    """What only a person can end is shown to the registry every six hours after its grace, until it is refused."""
+    vendor = world.add("ghcr", target("prod", "web"), strategy=Strategy.READ)
+    vendor.lifetime = None
+    for value in ("the-old-token", "the-new-token"):
+        vendor.value = value
+        await world.rotate("ghcr")
+    world.clock.advance(DAY)
+    for _ in range(3):
+        await world.retirer.turn()
+    assert told(world) == ["alive"]
+
+    vendor.refused.add("the-old-token")
+    world.clock.advance(timedelta(hours=6))
+    await world.retirer.turn()
+    assert told(world) == ["alive", "dead"]
+
+
+async def test_what_dies_by_itself_is_not_asked_about(world: Any, target: Callable[..., Any]) -> None:
+    """An ECR password is forgotten at its expiry, without a single question."""
+    world.add("ecr", target("prod", "web"))
+    for _ in range(2):
+        await world.rotate("ecr")
+    world.clock.advance(timedelta(hours=11))
+    await world.retirer.turn()
+    assert told(world) == []
+    world.clock.advance(timedelta(hours=1))
+    await world.retirer.turn()
+    assert told(world) == ["forgotten"]
+
+
+async def test_two_slots_are_used_in_turn(world: Any, target: Callable[..., Any]) -> None:
+    """The slot that is regenerated is never the one in use, and the version it held is ended with it."""
+    vendor = world.add("gitlab", target("prod", "web"), strategy=Strategy.TWO_SLOT)
+    for _ in range(3):
+        assert await world.rotate("gitlab") == "succeeded"
+
+    versions = {one.generation: one for one in await world.store.versions("gitlab")}
+    assert [versions[number].handle for number in (1, 2, 3)] == ["one", "two", "one"]
+    assert (versions[1].stage, versions[2].stage) == (Stage.RETIRED, Stage.PREVIOUS)
+    assert versions[1].ended_at is not None
+    assert vendor.ended == []
+
+
+async def test_orphans_of_interrupted_rotations_are_ended(world: Any, target: Callable[..., Any]) -> None:
+    """F-02: what a rotation made before it could be journalled is ended by the next one; what others made is not."""
+    vendor = world.add("gitlab", target("prod", "web"), strategy=KEEPING)
+    vendor.tokens["not-ours"] = ("20200101T000000.000000Z-0000", "somebody-else's")
+    issue = vendor.issue
+
+    async def lost(order: Any) -> Any:
+        await issue(order)
+        raise UnavailableError("the answer got lost")
+
+    vendor.issue = lost
+    assert await world.rotate("gitlab") == "failed"
+    vendor.issue = issue
+    assert await world.rotate("gitlab") == "succeeded"
+
+    assert vendor.ended == ["token-1"]
+    assert set(vendor.tokens) == {"not-ours", "token-2"}
+    assert [event.ended for event in world.events if isinstance(event, OrphansSwept)] == [1]
+
+
+async def test_a_failing_sweep_holds_nothing_up(world: Any, target: Callable[..., Any]) -> None:
+    """A vendor whose list cannot be read still issues; what could not be swept is told."""
+    vendor = world.add("gitlab", target("prod", "web"), strategy=KEEPING)
+
+    async def broken(_: Any) -> Any:
+        raise UnavailableError("list: 503")
+
+    vendor.made = broken
+
+    assert await world.rotate("gitlab") == "succeeded"
+    assert [event.error for event in world.events if isinstance(event, OrphansSwept)] == ["unavailable"]

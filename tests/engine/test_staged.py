@@ -1,0 +1,223 @@
+"""A rollout in stages: it stops when a place says that the version does not work, and what changed is put back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rotator.config.rollout import RolloutConfig
+from rotator.domain.model import Stage, Strategy
+from rotator.engine.recover import recover
+from rotator.errors import ConflictError, NotFoundError, PermanentError, UnavailableError
+
+
+async def settle(world: Any) -> None:
+    """Start what is due and wait for it, until nothing is."""
+    for _ in range(5):
+        await world.dispatcher.turn()
+        for running in list(world.dispatcher._running.values()):
+            await running.done
+
+
+def fleet(target: Callable[..., Any], name: str = "prod", count: int = 40) -> Any:
+    """Return a target of many placements."""
+    return target(name, *(f"p{number:02d}" for number in range(count)))
+
+
+async def test_a_bad_version_stops_at_the_canary(world: Any, target: Callable[..., Any]) -> None:
+    """I2: where the canary says that it does not work, no other placement sees it, and the canary is put right."""
+    canary, prod = target("canary", "one"), fleet(target)
+    world.add("ecr", canary, prod, rollout=RolloutConfig(canary=("canary",)))
+    await world.rotate("ecr")
+    canary.finds_broken = {"secret-number-0002"}
+
+    assert await world.rotate("ecr") == "failed"
+    assert world.ledger.last_rotation("ecr").error == "halted"
+    assert set(prod.generations("ecr").values()) == {1}
+    await settle(world)
+
+    assert canary.held["one"]["ecr"].login.secret.reveal() == "secret-number-0001"
+    current = world.ledger.current("ecr")
+    assert (current.generation, current.restores) == (3, 1)
+    assert set(prod.generations("ecr").values()) | set(canary.generations("ecr").values()) == {3}
+
+
+async def test_a_bad_version_stops_in_its_wave(world: Any, target: Callable[..., Any]) -> None:
+    """A placement of a later wave that says no stops the rest, and every placement holds the old secret again."""
+    prod = fleet(target)
+    world.add("ecr", prod)
+    await world.rotate("ecr")
+    reached = 0
+
+    async def apply(placement: str, entries: Any, apply: Any = prod.apply) -> Any:
+        nonlocal reached
+        reached += any(entry.login.secret.reveal() == "secret-number-0002" for entry in entries)
+        prod.finds_broken = {"secret-number-0002"} if placement == "p05" else set()
+        return await apply(placement, entries)
+
+    prod.apply = apply
+    assert await world.rotate("ecr") == "failed"
+    assert reached <= 20, "one, 10 %, 50 %, and no more"
+    await settle(world)
+
+    secrets = {held["ecr"].login.secret.reveal() for held in prod.held.values()}
+    assert secrets == {"secret-number-0001"}
+
+
+async def test_what_was_halted_is_not_tried_again_at_once(world: Any, target: Callable[..., Any]) -> None:
+    """I5: after a halt and its repair the next version is held back as after any failure."""
+    prod = fleet(target)
+    vendor = world.add("ecr", prod)
+    await world.rotate("ecr")
+    prod.finds_broken = {"secret-number-0002"}
+    await world.rotate("ecr")
+    await settle(world)
+
+    assert vendor.minted == 2
+    record = world.ledger.record("ecr")
+    assert record.failures == 1
+    assert record.next_attempt_at > world.clock.now()
+
+
+async def test_a_crash_between_halt_and_repair_is_made_good(world: Any, target: Callable[..., Any]) -> None:
+    """What a halt left to be put back is put back after a crash."""
+    canary = target("canary", "one")
+    world.add("ecr", canary, fleet(target), rollout=RolloutConfig(canary=("canary",)))
+    await world.rotate("ecr")
+    canary.finds_broken = {"secret-number-0002"}
+    await world.rotate("ecr")
+    await world.restart()
+    await recover(world.credentials, world.ledger, world.dispatcher, world.clock)
+    await settle(world)
+
+    assert canary.held["one"]["ecr"].login.secret.reveal() == "secret-number-0001"
+
+
+async def test_places_out_of_reach_stop_nothing(world: Any, target: Callable[..., Any]) -> None:
+    """I1: hosts that are down do not keep the others from their new version."""
+    prod = fleet(target)
+    world.add("ecr", prod)
+    await world.rotate("ecr")
+    prod.faults = {f"p{number:02d}": UnavailableError("down") for number in range(10)}
+
+    assert await world.rotate("ecr") == "delivering"
+    assert sum(generation == 2 for generation in prod.generations("ecr").values()) == 30
+
+
+async def test_a_named_canary_out_of_reach_stops_the_rollout(world: Any, target: Callable[..., Any]) -> None:
+    """Nobody goes beyond canaries that a person named and of which none confirmed."""
+    canary, prod = target("canary", "one"), fleet(target)
+    world.add("ecr", canary, prod, rollout=RolloutConfig(canary=("canary",)))
+    await world.rotate("ecr")
+    canary.faults = {"one": UnavailableError("down")}
+
+    assert await world.rotate("ecr") == "failed"
+    assert set(prod.generations("ecr").values()) == {1}
+    assert "no canary confirmed it: canary: down" in world.ledger.last_rotation("ecr").message
+
+
+async def test_a_pause_between_waves(world: Any, target: Callable[..., Any]) -> None:
+    """The configured pause is made after canaries and between waves, and not for what has confirmed already."""
+    world.add("ecr", fleet(target), rollout=RolloutConfig(pause=timedelta(seconds=30)))
+    rotating = await world.dispatcher.request("ecr", "test", "test")
+    for _ in range(3):
+        while not world.clock.is_slept_on:
+            await asyncio.sleep(0)
+        world.clock.advance(timedelta(seconds=30))
+
+    assert (await rotating.finished).state.value == "succeeded"
+
+
+async def test_rollback_puts_the_version_before_back(world: Any, target: Callable[..., Any]) -> None:
+    """I3: a rollback is a new generation that carries the old secret, verified before it is delivered."""
+    prod = target("prod", "web", "api")
+    world.add("ecr", prod)
+    for _ in range(2):
+        await world.rotate("ecr")
+    ticket = await world.dispatcher.restore("ecr", None, "the new one is bad", "maria")
+    rotation = await ticket.finished
+
+    assert (rotation.state.value, rotation.reason, rotation.restores) == ("succeeded", "RolledBack", 1)
+    assert prod.generations("ecr") == {"web": 3, "api": 3}
+    assert {held["ecr"].login.secret.reveal() for held in prod.held.values()} == {"secret-number-0001"}
+    stages = {one.generation: one.stage for one in await world.store.versions("ecr")}
+    assert stages == {1: Stage.RETIRED, 2: Stage.PREVIOUS, 3: Stage.CURRENT}
+
+
+async def test_a_source_does_not_undo_a_rollback(world: Any, target: Callable[..., Any]) -> None:
+    """The value that was rolled back from is still at the source; it does not come back until somebody asks for it."""
+    prod = target("prod", "web")
+    vendor = world.add("ghcr", prod, strategy=Strategy.READ)
+    for number in (1, 2):
+        vendor.value, vendor.source_revision = f"token-{number}", str(number)
+        await world.rotate("ghcr")
+    await (await world.dispatcher.restore("ghcr", None, "bad", "maria")).finished
+    world.dispatcher.source_said("ghcr", "2")
+    await settle(world)
+    assert prod.held["web"]["ghcr"].login.secret.reveal() == "token-1"
+
+    world.dispatcher.source_said("ghcr", None)
+    world.clock.advance(timedelta(minutes=6))
+    await settle(world)
+    assert prod.held["web"]["ghcr"].login.secret.reveal() == "token-1"
+
+    assert await world.rotate("ghcr") == "succeeded"
+    assert prod.held["web"]["ghcr"].login.secret.reveal() == "token-2"
+
+
+async def test_a_rollback_to_what_the_registry_refuses_changes_nothing(world: Any, target: Callable[..., Any]) -> None:
+    """I2: an earlier version that does not work any more is not put back."""
+    prod = target("prod", "web")
+    vendor = world.add("ecr", prod)
+    for _ in range(2):
+        await world.rotate("ecr")
+    vendor.refused = {"secret-number-0001"}
+    rotation = await (await world.dispatcher.restore("ecr", 1, "bad", "maria")).finished
+
+    assert rotation.state.value == "failed"
+    assert prod.generations("ecr") == {"web": 2}
+    assert world.ledger.current("ecr").generation == 2
+
+
+async def test_a_mistaken_rollback_says_what_is_possible(world: Any, target: Callable[..., Any]) -> None:
+    """Unknown names, versions that are gone or expired, and a running rotation each get a sentence with a way out."""
+    vendor = world.add("ecr", target("prod", "web"))
+    await world.rotate("ecr")
+    with pytest.raises(NotFoundError, match=r"no credential is named ecc") as raised:
+        await world.dispatcher.restore("ecc", None, "", "")
+    assert raised.value.hint == "Configured are: ecr"
+    with pytest.raises(NotFoundError, match="an earlier version is not kept"):
+        await world.dispatcher.restore("ecr", None, "", "")
+    await world.rotate("ecr")
+    with pytest.raises(NotFoundError, match="generation 7 is not kept") as raised:
+        await world.dispatcher.restore("ecr", 7, "", "")
+    assert raised.value.hint == "Kept besides the one in use: 1 (rotator versions ecr)"
+    world.clock.advance(timedelta(hours=12))
+    with pytest.raises(PermanentError, match="does not work any more"):
+        await world.dispatcher.restore("ecr", 1, "", "")
+
+    world.clock.advance(-timedelta(hours=12))
+    vendor.cannot_tell = True
+    ticket = await world.dispatcher.request("ecr", "", "")
+    with pytest.raises(ConflictError, match="runs, and what it brings is not known yet"):
+        await world.dispatcher.restore("ecr", 1, "", "")
+    await ticket.finished
+
+
+async def test_leaked_goes_everywhere_at_once_and_is_ended(world: Any, target: Callable[..., Any]) -> None:
+    """A leaked version is replaced without pauses, ended without grace, and shown to be dead."""
+    prod = fleet(target)
+    vendor = world.add("gitlab", prod, strategy=Strategy.CREATE_RETIRE, rollout=RolloutConfig(pause=timedelta(hours=1)))
+    first = await world.dispatcher.replace_leaked("gitlab", "test", "test")
+    assert (await first.finished).state.value == "succeeded"
+    await world.leaks.report("gitlab", "pushed to a public repository", "maria")
+    await settle(world)
+    await world.retirer.turn()
+
+    assert set(prod.generations("gitlab").values()) == {2}
+    assert vendor.ended == ["token-1"]
+    assert (await world.leaks.progress("gitlab")).is_over
