@@ -33,6 +33,7 @@ from rotator.engine.dispatch import Dispatcher, Ticket
 from rotator.engine.guard import Guard
 from rotator.engine.headroom import HeadroomWatch
 from rotator.engine.hooks import Hooks
+from rotator.engine.images import ImageWatch
 from rotator.engine.leak import Leaks
 from rotator.engine.ledger import Ledger
 from rotator.engine.prove import Prover
@@ -76,6 +77,7 @@ class Parts:
     headroom: HeadroomWatch
     leaks: Leaks
     retirer: Retirer
+    images: ImageWatch
     metrics: Metrics
     hooks: Hooks
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]]
@@ -125,6 +127,7 @@ class Application:
             asyncio.create_task(parts.watch.run(parts.dispatcher, parts.scheduler.wake), name="watch"),
             asyncio.create_task(parts.headroom.run(), name="headroom"),
             asyncio.create_task(parts.retirer.run(), name="retirements"),
+            asyncio.create_task(parts.images.run(), name="images"),
             *(asyncio.create_task(task(), name="background") for task in parts.background),
             *(asyncio.create_task(service(), name="service") for service in services),
             asyncio.create_task(self._stopping.wait(), name="stop"),
@@ -246,7 +249,7 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
     guard = Guard(clock)
     rollout = Rollout(ledger, clock, hooks, config.engine)
     sources = open_sources(config, clock, fingerprint, stack)
-    observer = Observer(ledger, rollout, guard, clock)
+    observer = Observer(ledger, rollout, guard, lambda name: images.of(name), clock)  # noqa: PLW0108 (made below)
     facts = Facts(
         statuses=lambda: [observer.status(one) for one in credentials.values()],
         clock=clock,
@@ -274,9 +277,9 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
     dispatcher = Dispatcher(credentials, ledger, rotator, world, config.engine.max_rotations)
     scheduler = Scheduler(dispatcher, clock, hooks, config.engine.reconcile_interval)
     headroom = HeadroomWatch(credentials, ledger, clock, hooks, config.engine.headroom_interval)
-    poll = config.vault.poll_interval if config.vault is not None else DEFAULT_POLL
-    watched = Watched(credentials, list(targets.values()), poll, config.engine)
-    for hook in (metrics, LogHook(), retirer):
+    images = ImageWatch(credentials, ledger, world, config.engine.image_interval, headroom.limit_of)
+    watched = Watched(credentials, list(targets.values()), _poll_interval(config), config.engine)
+    for hook in (metrics, LogHook(), retirer, images):
         hooks.add(hook)
     watch = Watch(watched, ledger, rollout, rotator, world)
     return Parts(
@@ -289,10 +292,15 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
         headroom=headroom,
         retirer=retirer,
         leaks=Leaks(credentials, ledger, rollout, dispatcher, retirer, clock),
+        images=images,
         metrics=metrics,
         hooks=hooks,
         background=sources.background,
     )
+
+
+def _poll_interval(config: Config) -> timedelta:
+    return config.vault.poll_interval if config.vault is not None else DEFAULT_POLL
 
 
 def _this_build() -> Build:

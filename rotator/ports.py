@@ -254,10 +254,20 @@ class SettlesSlowly(Protocol):
 
 @runtime_checkable
 class MeasuresHeadroom(Protocol):
-    """A `Provider` whose vendor tells how many pulls are left. The others need not mention it: theirs is unknown."""
+    """A `Provider` whose vendor tells what is left of a limit. The others need not mention it: theirs is unknown."""
+
+    @property
+    def limit_host(self) -> str:
+        """Host whose limit it is: the registry's, or that of the vendor's API; empty when there is none to ask."""
+        ...
+
+    @property
+    def limit_cost(self) -> int:
+        """How many requests one question counts for against that limit; 0 where the vendor says that it is free."""
+        ...
 
     async def headroom(self, login: Login | None) -> Headroom:
-        """Ask the registry what is left of its pull limit. Costs no pull.
+        """Ask what is left of the limit. Costs no pull.
 
         Args:
             login: Whose limit; None for that of our address.
@@ -289,6 +299,13 @@ class Verifier(Protocol):
 
     async def verify(self, provider: Provider, login: Login, images: Sequence[str]) -> Verification:
         """Return the vendor's auth probe and a manifest HEAD per image. Never raises for a refusal."""
+        ...
+
+    async def look(self, provider: Provider, login: Login, images: Sequence[str]) -> Sequence[Finding]:
+        """Return a manifest HEAD per image, in their order. Never raises for a refusal.
+
+        Costs one request for each manifest, and one more for each that is refused.
+        """
         ...
 
 

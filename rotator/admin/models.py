@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from rotator.domain.headroom import Counted, HeadroomState, LimitStatus
+from rotator.domain.image import ImageStatus
 from rotator.domain.model import Delivery, Expiry, Stage, Version
 from rotator.domain.rotation import Rotation, State, Step
 from rotator.domain.status import CredentialStatus, Health, TargetStatus
@@ -138,6 +139,27 @@ class TargetView(_View):
         return cls.of(target).model_copy(update={"behind": behind})
 
 
+class ImageView(_View):
+    """What the registry last said about one image and the version in use."""
+
+    id: str
+    """Its id in the configuration."""
+    image: str
+    is_pullable: bool | None
+    """Whether it pulled when the registry last could tell; None when it never could."""
+    told_at: datetime | None
+    """When that was."""
+    reason: str
+    """What the latest look found, in one word; empty before the first."""
+    message: str
+    looked_at: datetime | None
+
+    @classmethod
+    def of(cls, status: ImageStatus) -> Self:
+        """Return the view of ``status``."""
+        return cls.model_validate(status, from_attributes=True)
+
+
 class CredentialView(_View):
     """How one credential stands."""
 
@@ -167,6 +189,8 @@ class CredentialView(_View):
     targets: tuple[TargetView, ...]
     held: str = ""
     """Why its login is not shown to the registry now; empty when it may be."""
+    images: tuple[ImageView, ...] = ()
+    """Only where one credential is asked for."""
 
     @classmethod
     def of(cls, status: CredentialStatus) -> Self:
@@ -196,9 +220,10 @@ class CredentialView(_View):
 
     @classmethod
     def detailed(cls, status: CredentialStatus) -> Self:
-        """Return the view of ``status`` with the placements that are behind."""
+        """Return the view of ``status`` with the placements that are behind, and the images."""
         targets = tuple(TargetView.detailed(target) for target in status.targets)
-        return cls.of(status).model_copy(update={"targets": targets})
+        images = tuple(ImageView.of(image) for image in status.images)
+        return cls.of(status).model_copy(update={"targets": targets, "images": images})
 
 
 class CredentialDetail(_View):

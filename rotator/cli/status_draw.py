@@ -11,7 +11,7 @@ from rich.text import Text
 
 from rotator.admin.models import CredentialView, DeliveryView, LimitView, RotationView, TargetView
 from rotator.cli.failure import plain
-from rotator.cli.words import LOOKS, Life, forecast, left_of, life, needs, placed, span, upcoming
+from rotator.cli.words import LOOKS, Life, forecast, left_of, life, needs, placed, pullable, span, upcoming
 
 TABLE_COLUMNS = 78
 """A narrower terminal gets blocks of lines."""
@@ -39,14 +39,15 @@ def draw_one(credential: CredentialView, now: datetime, console: Console) -> Ren
         lines.append(_fact("last success", f"{span(now - credential.last_success_at)} ago"))
     lines += [_rotation(word, one) for word, one in (("running", credential.running), ("last", credential.last)) if one]
     lines += [line for target in credential.targets for line in _target(target)]
+    lines += [_fact("image", f"{one.id}: {pullable(one, now)}") for one in credential.images]
     sentence = needs(credential)
     return Group(*lines, Text(), Text(plain(sentence) if sentence else "Nothing needs you."))
 
 
 def draw_limits(limits: Sequence[LimitView], now: datetime) -> RenderableType:
-    """Return a table of what is left of the registries' pull limits."""
+    """Return a table of what is left of limits."""
     if not limits:
-        return Text("No registry has told a pull limit. Docker Hub does, for credentials with provider dockerhub.")
+        return Text("No limit was told. Docker Hub and GitHub's API do, and custom where rate_limit_url is set.")
     table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
     for title in ("registry", "credential", "left", "forecast", "told"):
         table.add_column(title, overflow="fold")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rotator.admin.models import CredentialView, LimitView, RotationView
+from rotator.admin.models import CredentialView, ImageView, LimitView, RotationView
 from rotator.domain.headroom import HeadroomState
 from rotator.domain.rotation import State
 from rotator.domain.status import Health
@@ -114,6 +114,18 @@ def needs(credential: CredentialView) -> str:
     if not look.advice:
         return ""
     return f"{credential.name}: {credential.message}; {look.advice.format(name=credential.name)}"
+
+
+def pullable(image: ImageView, now: datetime) -> str:
+    """Return whether an image pulls, since when that is known, and what was found where it does not."""
+    if image.looked_at is None:
+        return image.message
+    if image.is_pullable is None or image.told_at is None:
+        return f"cannot tell whether it pulls: {image.message}"
+    word, ago = "pulls" if image.is_pullable else "does not pull", span(now - image.told_at)
+    if image.looked_at > image.told_at:
+        return f"{word} as of {ago} ago; cannot tell since: {image.message}"
+    return f"{word}, looked at {ago} ago" if image.is_pullable else f"{word}: {image.message}"
 
 
 def left_of(limit: LimitView) -> str:

@@ -8,16 +8,13 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from rotator.config.duration import Duration
+from rotator.config.image import ConfiguredImage
 from rotator.config.rollout import RolloutConfig
-from rotator.domain.reference import parse, registry_host
+from rotator.domain.reference import registry_host
 
 
 def _host(value: str) -> str:
     return registry_host(value)
-
-
-def _image(value: str) -> str:
-    return str(parse(value))
 
 
 class CredentialConfig(BaseModel):
@@ -34,9 +31,10 @@ class CredentialConfig(BaseModel):
     registry: Annotated[str, AfterValidator(_host)]
     """Host of the registry, ``host[:port]``, without a scheme. ``docker.io`` for Docker Hub."""
 
-    images: tuple[Annotated[str, AfterValidator(_image)], ...] = ()
-    """Images that are pulled with it. Each new version must pull them before it is delivered. Empty: only the login
-    itself is proved, which on some registries says little."""
+    images: tuple[ConfiguredImage, ...] = ()
+    """Images that are pulled with it: references, or ``{id: ..., image: ...}``, where the id is what metrics and status
+    call it (otherwise made of repository and tag). Each new version must pull them before it is delivered, and they
+    are watched in between. Empty: only the login itself is proved, which on some registries says little."""
 
     deliver_to: tuple[str, ...] = ()
     """Names of the targets that must hold it."""

@@ -119,6 +119,10 @@ class EngineConfig(_Section):
     """How often registries that tell it are asked how many pulls are left. Asking costs no pull; Docker Hub may still
     slow down who asks much more often."""
 
+    image_interval: Duration = timedelta(minutes=15)
+    """How often each image is looked at with the version in use, by a manifest HEAD. Where the registry tells a limit,
+    seldom enough that these looks stay below a hundredth of it."""
+
     delivery_retry: Duration = timedelta(minutes=5)
     """Longest pause between two tries at a placement that fails."""
 

@@ -70,6 +70,19 @@ def _images_belong_to_registry(parts: Parts) -> Iterator[Finding]:
                 )
 
 
+def _image_ids_differ(parts: Parts) -> Iterator[Finding]:
+    for name, credential in parts.credentials.items():
+        holders: dict[str, int] = {}
+        for index, image in enumerate(credential.images):
+            holder = holders.setdefault(image.id, index)
+            if holder == index:
+                continue
+            advice = "remove one of the two"
+            if credential.images[holder] != image:
+                advice = "give one of them an id of its own: {id: ..., image: ...}"
+            yield ("credentials", name, "images", index), f"has the same id as images[{holder}], {image.id}; {advice}"
+
+
 def _times_can_work(parts: Parts) -> Iterator[Finding]:
     for name, credential in parts.credentials.items():
         for key, text in _impossible_times(credential):
@@ -126,6 +139,7 @@ _RULES: tuple[Callable[[Parts], Iterator[Finding]], ...] = (
     _targets_once,
     _one_login_per_registry,
     _images_belong_to_registry,
+    _image_ids_differ,
     _times_can_work,
     _vault_is_configured,
     _vault_is_configured_for_targets,

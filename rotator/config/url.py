@@ -20,6 +20,16 @@ def base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def page_url(value: str) -> str:
+    """Return ``value`` as it is, with or without a slash at its end.
+
+    Raises:
+        ValueError: As `base_url`.
+    """
+    base_url(value)
+    return value
+
+
 def proxy_url(value: str) -> str:
     """Return ``value`` as the address of a proxy.
 

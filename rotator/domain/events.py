@@ -239,6 +239,27 @@ class HeadroomAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageLookedAt:
+    """It was looked whether an image pulls with the version in use.
+
+    Args:
+        credential: The credential's name.
+        image: The image's id.
+        verdict: What could be told.
+        reason: What was found, in one word.
+        message: The same in a sentence.
+        is_news: Whether it is something else than what was known.
+    """
+
+    credential: str
+    image: str
+    verdict: Verdict
+    reason: str
+    message: str
+    is_news: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Crashed:
     """Something broke that nobody foresaw: a defect. The daemon goes on.
 
@@ -274,6 +295,7 @@ Event = (
     | AlarmMissed
     | SourceFailed
     | HeadroomAsked
+    | ImageLookedAt
     | OrphansSwept
     | Crashed
     | ConfigReloaded

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 ANONYMOUS = "anonymous"
 """Stands for the name of a credential where a registry is asked without one."""
+
+OWN_SHARE = 0.01
+"""What our own requests may take of any limit."""
+
+ASSUMED_WINDOW = timedelta(days=1)
+"""What a limit is taken to be for where nobody told: the longest window is the most careful."""
+
+LONGEST_FAIR_PAUSE = timedelta(days=366)
 
 
 class HeadroomState(StrEnum):
@@ -79,3 +87,17 @@ class LimitStatus:
 
     sample: Sample
     exhausted_at: datetime | None = None
+
+
+def fair_pause(headroom: Headroom | None, requests: int) -> timedelta:
+    """Return how long to wait after ``requests`` of our own, so that all of them take no more than `OWN_SHARE`.
+
+    Args:
+        headroom: The limit that they count against; None, unknown or no limit asks for no pause.
+        requests: How many were made, >= 0.
+    """
+    if headroom is None or headroom.state is not HeadroomState.LIMITED or headroom.limit is None:
+        return timedelta()
+    window = headroom.window_seconds or ASSUMED_WINDOW.total_seconds()
+    seconds = requests * window / (OWN_SHARE * max(headroom.limit, 1))
+    return timedelta(seconds=min(seconds, LONGEST_FAIR_PAUSE.total_seconds()))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from rotator.domain.image import ImageStatus
 from rotator.domain.model import Delivery, Record, Version
 from rotator.domain.rotation import Rotation
 
@@ -78,6 +79,7 @@ class CredentialStatus:
         last: The rotation that ended last; None when none did.
         targets: One entry per target, in configuration order.
         held: Why its login is not shown to the registry now; empty when it may be.
+        images: What the registry last said about each of its images, in configuration order.
     """
 
     name: str
@@ -94,6 +96,7 @@ class CredentialStatus:
     last: Rotation | None
     targets: tuple[TargetStatus, ...]
     held: str = ""
+    images: tuple[ImageStatus, ...] = ()
 
 
 def health_of(

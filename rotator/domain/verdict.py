@@ -30,12 +30,14 @@ class Finding:
         verdict: What it could tell.
         evidence: What the registry answered, in a sentence without secrets and without a body.
         retry_after: Seconds the registry asked us to wait; None when it did not.
+        reason: What was found, in one word for machines (`rotator.registry.advice.Ailment`); empty where nobody asked.
     """
 
     subject: str
     verdict: Verdict
     evidence: str
     retry_after: float | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

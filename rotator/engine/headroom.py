@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from rotator.domain.events import Crashed, Event, HeadroomAsked, StoreFailed
 from rotator.domain.forecast import exhaustion
-from rotator.domain.headroom import ANONYMOUS, Headroom, HeadroomState, LimitStatus, Sample
+from rotator.domain.headroom import ANONYMOUS, Headroom, HeadroomState, LimitStatus, Sample, fair_pause
 from rotator.domain.model import Version
 from rotator.engine.credential import Credential
 from rotator.engine.ledger import Ledger
@@ -30,14 +30,14 @@ class _Gauge:
     """One limit that is measured.
 
     Args:
-        registry: The registry's host.
+        host: Whose limit it is: the registry's host, or that of its vendor's API.
         name: Name of the credential that asks, or `ANONYMOUS`.
         port: Whom to ask.
         due_at: Not asked before this monotonic second.
         refused: The generation that was refused; it is not shown again. 0 for none.
     """
 
-    registry: str
+    host: str
     name: str
     port: MeasuresHeadroom
     due_at: float = 0.0
@@ -67,7 +67,8 @@ class HeadroomWatch:
         self._clock = clock
         self._emit = emit
         self._interval = interval
-        self._gauges = list(_gauges(credentials))
+        self._measured_by = _measured_by(credentials)
+        self._gauges = list(_gauges(credentials, self._measured_by))
         self._asking = asyncio.Semaphore(AT_ONCE)
         self._limits: tuple[LimitStatus, ...] = ()
         self._show()
@@ -87,6 +88,12 @@ class HeadroomWatch:
         """Return the last known value of each limit that was ever told. Safe in any thread."""
         return self._limits
 
+    def limit_of(self, credential: str) -> Headroom | None:
+        """Return the last known limit of a credential's login; None when none is known."""
+        gauge = self._measured_by.get(credential)
+        samples = self._ledger.samples(gauge.host, gauge.name) if gauge is not None else ()
+        return samples[-1].headroom if samples else None
+
     async def _measure(self, gauge: _Gauge) -> None:
         """Ask once; one broken registry or adapter stops neither the others nor the daemon."""
         async with self._asking:
@@ -95,7 +102,7 @@ class HeadroomWatch:
             except StoreError as error:
                 self._emit(StoreFailed("probe", error.code, str(error)))
             except Exception as error:  # noqa: BLE001 (as in the watch: a defect must not stop the daemon)
-                self._emit(Crashed(f"headroom of {gauge.registry}", error))
+                self._emit(Crashed(f"headroom of {gauge.host}", error))
 
     async def _ask(self, gauge: _Gauge) -> None:
         version = self._ledger.current(gauge.name)
@@ -108,6 +115,8 @@ class HeadroomWatch:
         except RotatorError as error:
             self._failed(gauge, version, error)
         else:
+            pause = fair_pause(found, gauge.port.limit_cost).total_seconds()
+            gauge.due_at = max(gauge.due_at, self._clock.monotonic() + pause)
             await self._told(gauge, found)
 
     def _failed(self, gauge: _Gauge, version: Version | None, error: RotatorError) -> None:
@@ -116,18 +125,18 @@ class HeadroomWatch:
             gauge.refused = version.generation
         if isinstance(error, TemporaryError) and error.retry_after is not None:
             gauge.due_at = max(gauge.due_at, self._clock.monotonic() + error.retry_after.total_seconds())
-        self._emit(HeadroomAsked(gauge.registry, gauge.name, _UNKNOWN, error.code, str(error)))
+        self._emit(HeadroomAsked(gauge.host, gauge.name, _UNKNOWN, error.code, str(error)))
 
     async def _told(self, gauge: _Gauge, found: Headroom) -> None:
         """Keep what was told; what is unknown leaves the last value in place."""
         if found.state is not HeadroomState.UNKNOWN:
-            sample = Sample(gauge.registry, gauge.name, self._clock.now(), found)
+            sample = Sample(gauge.host, gauge.name, self._clock.now(), found)
             await self._ledger.commit(Changes(samples=[sample]))
             self._show()
-        self._emit(HeadroomAsked(gauge.registry, gauge.name, found))
+        self._emit(HeadroomAsked(gauge.host, gauge.name, found))
 
     def _show(self) -> None:
-        kept = (self._ledger.samples(one.registry, one.name) for one in self._gauges)
+        kept = (self._ledger.samples(one.host, one.name) for one in self._gauges)
         self._limits = tuple(LimitStatus(samples[-1], exhaustion(samples)) for samples in kept if samples)
 
 
@@ -135,16 +144,27 @@ def _is_refused(version: Version, gauge: _Gauge) -> bool:
     return version.rejected_at is not None or version.generation == gauge.refused
 
 
-def _gauges(credentials: Mapping[str, Credential]) -> Iterator[_Gauge]:
-    """Yield what is measured; a credential that is itself called `ANONYMOUS` leaves no room for the other."""
-    identities, registries = set[str](), set[str]()
+def _measured_by(credentials: Mapping[str, Credential]) -> dict[str, _Gauge]:
+    """Return what measures each credential's login: one gauge for all with the same identity, named for the first."""
+    gauges: dict[str, _Gauge] = {}
+    found = {}
     for name, credential in credentials.items():
-        provider, registry = credential.provider, credential.config.registry
-        if not isinstance(provider, MeasuresHeadroom):
-            continue
-        if provider.identity not in identities:
-            identities.add(provider.identity)
-            yield _Gauge(registry, name, provider)
-        if registry not in registries and ANONYMOUS not in credentials:
+        provider = credential.provider
+        if isinstance(provider, MeasuresHeadroom) and provider.limit_host:
+            found[name] = gauges.setdefault(provider.identity, _Gauge(provider.limit_host, name, provider))
+    return found
+
+
+def _gauges(credentials: Mapping[str, Credential], measured_by: Mapping[str, _Gauge]) -> Iterator[_Gauge]:
+    """Yield what is measured, and each registry that tells it itself without a login, too.
+
+    A credential that is itself called `ANONYMOUS` leaves no room for the latter.
+    """
+    registries = set[str]()
+    for name, gauge in measured_by.items():
+        if gauge.name == name:
+            yield gauge
+        registry = credentials[name].config.registry
+        if gauge.host == registry and registry not in registries and ANONYMOUS not in credentials:
             registries.add(registry)
-            yield _Gauge(registry, ANONYMOUS, provider)
+            yield _Gauge(registry, ANONYMOUS, gauge.port)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from rotator.domain.image import ImageStatus
 from rotator.domain.model import Delivery, Stage, Version
 from rotator.domain.schedule import age_point, renewal_point
 from rotator.domain.status import CredentialStatus, TargetStatus, health_of
@@ -49,18 +50,21 @@ class Observer:
         ledger: Versions, deliveries, rotations.
         rollout: Targets.
         guard: Logins that are held back.
+        images: Tells what registries said about a credential's images, by its name.
         clock: Time.
     """
 
     ledger: Ledger
     rollout: Rollout
     guard: Guard
+    images: Callable[[str], tuple[ImageStatus, ...]]
     clock: Clock
 
     def status(self, credential: Credential) -> CredentialStatus:
         """Return how ``credential`` stands."""
         status = credential_status(credential, self.ledger, self.rollout, self.clock.now())
-        return replace(status, held=held_back(credential, self.ledger, self.guard))
+        held = held_back(credential, self.ledger, self.guard)
+        return replace(status, held=held, images=self.images(credential.name))
 
 
 def held_back(credential: Credential, ledger: Ledger, guard: Guard) -> str:

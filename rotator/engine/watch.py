@@ -17,6 +17,7 @@ from rotator.domain.verdict import Finding, Verdict
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.dispatch import Dispatcher
 from rotator.engine.ledger import Ledger
+from rotator.engine.pause import pause
 from rotator.engine.rollout import Rollout
 from rotator.engine.rotate import Rotator
 from rotator.engine.surroundings import Surroundings
@@ -226,7 +227,8 @@ class Watch:
                 async with self._surviving("delivery", target.name):
                     await self.keep(target)
                     is_kept = not self._rollout.unlisted(target.name)
-                await self._wait(changed, self._next_look(target) if is_kept else LOOK_AGAIN_SECONDS)
+                seconds = self._next_look(target) if is_kept else LOOK_AGAIN_SECONDS
+                await pause(self._world.clock, seconds, changed)
         finally:
             watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)
@@ -237,16 +239,6 @@ class Watch:
             async for _ in target.port.watch():
                 await self._world.clock.sleep(SETTLE_SECONDS)
                 changed.set()
-
-    async def _wait(self, changed: asyncio.Event, seconds: float) -> None:
-        sleeping = asyncio.create_task(self._world.clock.sleep(seconds))
-        waiting = asyncio.create_task(changed.wait())
-        try:
-            await asyncio.wait({sleeping, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeping.cancel()
-            waiting.cancel()
-            await asyncio.gather(sleeping, waiting, return_exceptions=True)
 
     def _next_look(self, target: DeliveryTarget) -> float:
         """Return the seconds until ``target`` is looked at again: the resync, or the end of the earliest pause."""

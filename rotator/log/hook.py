@@ -16,6 +16,7 @@ from rotator.domain.events import (
     DeliveryFinished,
     Event,
     HeadroomAsked,
+    ImageLookedAt,
     OrphansSwept,
     RotationFinished,
     RotationStarted,
@@ -81,6 +82,8 @@ class LogHook:
                 self._source_failed(event)
             case HeadroomAsked():
                 self._headroom_asked(event)
+            case ImageLookedAt():
+                self._image_looked_at(event)
             case OrphansSwept():
                 self._orphans_swept(event)
             case WaveFinished():
@@ -194,6 +197,17 @@ class LogHook:
             limit=event.headroom.limit,
             remaining=event.headroom.remaining,
             error=event.error,
+            message=event.message,
+        )
+
+    def _image_looked_at(self, event: ImageLookedAt) -> None:
+        level = _VERDICTS.get(event.verdict, "warning") if event.is_news else "debug"
+        getattr(self._log, "info" if event.is_news and event.verdict is Verdict.ACCEPTED else level)(
+            "image_looked_at",
+            credential=event.credential,
+            image=event.image,
+            verdict=event.verdict.value,
+            reason=event.reason,
             message=event.message,
         )
 

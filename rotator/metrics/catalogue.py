@@ -109,6 +109,17 @@ CATALOGUE: Mapping[str, Family] = {
     ),
     "rotator_targets": _gauge("Targets by the worst state among their credentials.", "kind", "state"),
     "rotator_fenced_writes_total": _counter("Deliveries refused because something newer was found.", "kind"),
+    "rotator_image_pullable": _gauge(
+        "1 if the image pulled with the version in use when the registry last could tell, else 0.",
+        "image_id",
+        "credential",
+    ),
+    "rotator_image_reason": _gauge(
+        "What the latest look at the image found; always 1.", "image_id", "credential", "reason"
+    ),
+    "rotator_image_told_timestamp_seconds": _gauge(
+        "When the registry last could tell whether the image pulls.", "image_id", "credential"
+    ),
     "rotator_registry_throttled_total": _counter("Answers 429 of the registry and its token server.", "registry"),
     "rotator_registry_ratelimit_limit": _gauge(
         "Pulls that the registry grants per window; +Inf for no limit, absent when unknown.", *_LIMIT

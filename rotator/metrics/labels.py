@@ -43,6 +43,13 @@ CODES = (
 MISSED = ("late", "busy", OTHER)
 DIRECTIONS = ("forward", "backward")
 STORE_OPERATIONS = ("journal", "probe", "delivery", "load", OTHER)
+IMAGE_REASONS = (
+    *("ok", "auth_failed", "auth_expired", "auth_missing", "insufficient_scope", "not_found"),
+    *("no_access_or_not_found", "rate_limited", "unreachable", "not_a_registry", "two_factor"),
+    *("client_key_mismatch", "not_tried", "unclear", OTHER),
+)
+"""What a look at an image may find."""
+
 TARGET_STATES = ("in_sync", "stale", "unknown", "failing", "fenced")
 """Best first: a target counts in the last of these that any of its credentials is in."""
 

@@ -22,6 +22,7 @@ from rotator.domain.events import (
     DeliveryFinished,
     Event,
     HeadroomAsked,
+    ImageLookedAt,
     OrphansSwept,
     RotationFinished,
     RotationStarted,
@@ -111,6 +112,7 @@ class Metrics:
                 | VersionPromoted()
                 | TargetFailed()
                 | SourceFailed()
+                | ImageLookedAt()
                 | Crashed()
                 | OrphansSwept()
                 | WaveFinished()
@@ -194,6 +196,7 @@ class Metrics:
             self._counters.dropped.labels(family).inc(missing)
         yield from targets
         yield mirror.target_states(statuses, self._kinds)
+        yield from mirror.image_gauges(statuses)
         yield from mirror.limit_gauges(self._facts.limits())
         yield from self._registry_gauges({one.registry for one in statuses})
         yield from self._process_gauges()

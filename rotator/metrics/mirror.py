@@ -14,7 +14,7 @@ from rotator.domain.headroom import HeadroomState, LimitStatus
 from rotator.domain.model import Delivery, DeliveryState, Expiry, Strategy
 from rotator.domain.status import CredentialStatus, TargetStatus
 from rotator.metrics.catalogue import CATALOGUE, TARGET_FAMILIES
-from rotator.metrics.labels import OTHER, TARGET_STATES, closed
+from rotator.metrics.labels import IMAGE_REASONS, OTHER, TARGET_STATES, closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,16 @@ def limit_gauges(limits: Sequence[LimitStatus]) -> Iterator[Metric]:
     names = [(one.sample.registry, one.sample.credential) for one in limits]
     for name, column in values.items():
         yield gauge(f"rotator_registry_ratelimit_{name}", zip(names, column, strict=True))
+
+
+def image_gauges(statuses: Sequence[CredentialStatus]) -> Iterator[Metric]:
+    """Yield every family with one series per credential and image that was looked at."""
+    looked = [((image.id, one.name), image) for one in statuses for image in one.images if image.looked_at]
+    pulls = ((names, None if one.is_pullable is None else float(one.is_pullable)) for names, one in looked)
+    yield gauge("rotator_image_pullable", pulls)
+    yield gauge("rotator_image_told_timestamp_seconds", ((names, _at(one.told_at)) for names, one in looked))
+    reasons = (((*names, closed(one.reason, IMAGE_REASONS)), 1.0) for names, one in looked)
+    yield gauge("rotator_image_reason", reasons)
 
 
 def _first(value: float | None, otherwise: float | None) -> float | None:

@@ -48,6 +48,7 @@ class DockerHub:
 
     Config = DockerHubConfig
     strategy = Strategy.READ
+    limit_cost = 0
 
     def __init__(self, config: DockerHubConfig, context: ProviderContext) -> None:
         self._config = config
@@ -58,6 +59,11 @@ class DockerHub:
     def identity(self) -> str:
         """Registry and places of the login."""
         return f"{self._config.registry}|{self._source}"
+
+    @property
+    def limit_host(self) -> str:
+        """The registry's own."""
+        return self._config.registry
 
     async def issue(self, order: Order) -> Issued:  # noqa: ARG002 (nothing is left behind at the vendor)
         """Return the token as the source holds it. The note ``kind`` says what sort of secret it is.

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, model_validator
 
 from rotator.config.credential import CredentialConfig
 from rotator.config.ref import SecretRef
 from rotator.config.url import base_url, proxy_url
+from rotator.domain.attempt import Outcome
+from rotator.domain.headroom import Counted, Headroom, HeadroomState
 from rotator.domain.inspection import Inspection
 from rotator.domain.model import NEVER, UNKNOWN, Expiry, Issued, Login, Strategy
 from rotator.domain.reference import registry_host
 from rotator.domain.verdict import Finding
-from rotator.errors import RotatorError
+from rotator.errors import RotatorError, ShapeError
 from rotator.ports import Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.expiry import earliest, parse_instant
 from rotator.providers.from_source import SourceLogin, Username
+from rotator.registry.ratelimit import read_resources
 from rotator.registry.verify import auth_probe
 from rotator.secret import Secret
-from rotator.transport import Peer, Request, Response
+from rotator.transport import Peer, Request, Response, check_status
 
 EXPIRY_HEADER = "GitHub-Authentication-Token-Expiration"
 SCOPES_HEADER = "X-OAuth-Scopes"
 API_SECONDS = 10.0
+LIMIT_WINDOW_SECONDS = 3600
+"""GitHub counts by the hour. Source: docs.github.com, "Rate limits for the REST API", read 2026-11-23."""
+
+_OUTCOMES = {200: Outcome.ACCEPTED, 401: Outcome.REFUSED, 429: Outcome.SLOWED}
+"""What an answer means for a lock-out: GitHub keeps out whoever shows wrong tokens too often."""
 
 _APP_KINDS = ("ghs_", "ghu_", "gho_", "ghr_")
 """Tokens of apps. Most expire within hours; of them a missing header says nothing.
@@ -74,6 +84,7 @@ class Ghcr:
 
     Config = GhcrConfig
     strategy = Strategy.READ
+    limit_cost = 0  # "does not count against your REST API rate limit"
 
     def __init__(self, config: GhcrConfig, context: ProviderContext) -> None:
         self._config = config
@@ -117,18 +128,45 @@ class Ghcr:
         """Ask the registry's token server, which refuses a bad token even for public images."""
         return await auth_probe(self._context.registry, login)
 
+    @property
+    def limit_host(self) -> str:
+        """GitHub's API: the registry itself tells no limit."""
+        return urlsplit(self._config.api_url).netloc
+
+    async def headroom(self, login: Login | None) -> Headroom:
+        """Return what is left of the API's limit for the token. See `rotator.ports.MeasuresHeadroom`.
+
+        Unlimited only where an Enterprise Server says itself that its limits are switched off.
+        """
+        if login is None:
+            return Headroom(HeadroomState.UNKNOWN)
+        answer = await self._send(login)
+        if answer.status == 404 and b"not enabled" in answer.body:  # noqa: PLR2004
+            return Headroom(HeadroomState.UNLIMITED)
+        check_status(answer, f"{self.limit_host}: what is left")
+        now = self._context.clock.now()
+        found = read_resources(answer.json(), now, window_seconds=LIMIT_WINDOW_SECONDS)
+        return replace(found, source=Counted.ACCOUNT)
+
     async def _ask(self, login: Login) -> Response | None:
         """Return GitHub's answer about the token; None when there is none or the token cannot stand in a header."""
+        try:
+            return await self._send(login)
+        except RotatorError:
+            return None
+
+    async def _send(self, login: Login) -> Response:
         token = login.secret.reveal()
         if not token or not all("!" <= character <= "~" for character in token):
-            return None
+            raise ShapeError("the token cannot stand in a header")
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
         url = f"{self._config.api_url}/rate_limit"
         request = Request("GET", url, headers=headers, operation="rate_limit", deadline=API_SECONDS)
-        try:
-            return await self._context.transport.send(self._peer, request)
-        except RotatorError:
-            return None
+        async with self._context.registry.guard.attempt(self.limit_host, login.username) as attempt:
+            answer = await self._context.transport.send(self._peer, request)
+            attempt.outcome = _OUTCOMES.get(answer.status, Outcome.UNTOLD)
+            attempt.wait = answer.retry_after
+        return answer
 
 
 def token_expiry(answer: Response | None, token: Secret) -> Expiry:

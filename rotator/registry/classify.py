@@ -27,7 +27,12 @@ _VERDICTS = {
 def classify(answer: Answer) -> tuple[Verdict, str]:
     """Return what ``answer`` says about the login it was given to, and the evidence in one sentence without secrets."""
     diagnosis = diagnose(answer)
-    return _VERDICTS.get(diagnosis.ailment, Verdict.CANNOT_TELL), diagnosis.evidence
+    return verdict_of(diagnosis.ailment), diagnosis.evidence
+
+
+def verdict_of(ailment: Ailment) -> Verdict:
+    """Return what a diagnosis says about the login."""
+    return _VERDICTS.get(ailment, Verdict.CANNOT_TELL)
 
 
 def outcome_of(answer: Answer, vendor: Vendor) -> Outcome:
@@ -42,7 +47,7 @@ def outcome_of(answer: Answer, vendor: Vendor) -> Outcome:
         return Outcome.BANNED
     if diagnosis.ailment is Ailment.RATE_LIMITED:
         return Outcome.UNTOLD if answer.place is Place.MANIFEST else Outcome.SLOWED
-    verdict = _VERDICTS.get(diagnosis.ailment, Verdict.CANNOT_TELL)
+    verdict = verdict_of(diagnosis.ailment)
     if verdict is Verdict.REJECTED and answer.place is Place.BASE and find(answer.challenges, "bearer") is not None:
         return Outcome.UNTOLD  # it only wants to see the login elsewhere
     return {Verdict.ACCEPTED: Outcome.ACCEPTED, Verdict.REJECTED: Outcome.REFUSED}.get(verdict, Outcome.UNTOLD)

@@ -15,7 +15,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rotator.errors import RotatorError, UnavailableError
+from rotator.errors import RateLimitedError, RotatorError, UnavailableError
 from rotator.registry.advice import ADVICE, Ailment, Detail, Vendor
 from rotator.registry.answer import Answer, Hint, Place
 from rotator.registry.challenge import find
@@ -301,6 +301,8 @@ def diagnose_error(error: RotatorError) -> Diagnosis:
     """
     if isinstance(error, UnavailableError) and error.cause in _CAUSES:
         row = Row(Ailment.UNREACHABLE, error.message, _CAUSES[error.cause])
+    elif isinstance(error, RateLimitedError):
+        return Diagnosis(Ailment.RATE_LIMITED, error.message, error.hint)
     elif isinstance(error, UnavailableError):
         row = Row(Ailment.NOT_A_REGISTRY, error.message)
     else:

@@ -3,6 +3,7 @@
 - Docker Hub: ``ratelimit-limit: 100;w=21600``, ``ratelimit-remaining``, ``docker-ratelimit-source``
   (https://docs.docker.com/docker-hub/usage/pulls/)
 - ``X-RateLimit-Limit``, ``-Remaining``, ``-Reset`` as a Unix time (docs.github.com, REST API rate limits)
+- a JSON answer with ``resources``: GitHub's ``/rate_limit`` and Cloudsmith's ``/rates/limits/``
 - draft-ietf-httpapi-ratelimit-headers: -06 (separate fields), -07 (``RateLimit: limit=100, remaining=50, reset=30``),
   and -08 to -11 (``RateLimit: "default";r=50;t=30`` with ``RateLimit-Policy: "default";q=100;w=10``)
 
@@ -78,6 +79,33 @@ def read_headroom(
         return Headroom(HeadroomState.LIMITED, told.limit, told.remaining, told.window, reset_at, source)
     speaks = any("ratelimit" in name and name != "docker-ratelimit-source" for name in headers)
     return Headroom(HeadroomState.UNKNOWN if speaks else absent, reset_at=reset_at, source=source)
+
+
+def read_resources(document: object, now: datetime, *, window_seconds: int) -> Headroom:
+    """Return what a JSON answer tells: of its resources ``core``, else the one with the least left of it. Never raises.
+
+    Args:
+        document: ``{"resources": {"core": {"limit": 5000, "remaining": 4999, "reset": 1372700873}}}``; not trusted.
+        now: Wall-clock time, aware.
+        window_seconds: What the vendor says that its limits are for, > 0.
+    """
+    resources = document.get("resources") if isinstance(document, dict) else None
+    told = resources if isinstance(resources, dict) else {}
+    found = [one for name, one in told.items() if _counts(one) and ("core" not in told or name == "core")]
+    chosen = min(found, key=lambda one: _share_left(_Told(one["limit"], one["remaining"])), default=None)
+    if chosen is None:
+        return Headroom(HeadroomState.UNKNOWN)
+    reset = chosen.get("reset")
+    reset_at = _instant(reset, now) if _is_count(reset) and reset >= UNIX_TIMES else None
+    return Headroom(HeadroomState.LIMITED, chosen["limit"], chosen["remaining"], window_seconds, reset_at)
+
+
+def _counts(resource: object) -> bool:
+    return isinstance(resource, dict) and all(_is_count(resource.get(name)) for name in ("limit", "remaining"))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**MAX_DIGITS
 
 
 def _structured(headers: Mapping[str, str]) -> _Told | None:

@@ -10,9 +10,11 @@ from rotator.domain.reference import Reference, parse, registry_host
 from rotator.domain.verdict import Finding, Verdict, Verification
 from rotator.errors import PermanentError, TemporaryError
 from rotator.ports import Provider
+from rotator.registry.advice import Ailment
 from rotator.registry.answer import Answer
-from rotator.registry.classify import classify
+from rotator.registry.classify import verdict_of
 from rotator.registry.client import Conversation, RegistryClient
+from rotator.registry.diagnose import diagnose, diagnose_error
 
 CONCURRENCY = 4
 """How many images of one verification are asked for at once."""
@@ -55,6 +57,15 @@ class RegistryVerifier:
             return Verification(auth, tuple(_unsure(image, error) for image in images))
         return Verification(auth, await self._find_all(conversation, client.host, images))
 
+    async def look(self, provider: Provider, login: Login, images: Sequence[str]) -> tuple[Finding, ...]:
+        """Return one finding per image, in their order. Never raises for a refusal."""
+        client = self._client_of(provider)
+        try:
+            conversation = client.open(login)
+        except PermanentError as error:
+            return tuple(_unsure(image, error) for image in images)
+        return await self._find_all(conversation, client.host, images)
+
     async def _find_all(self, conversation: Conversation, host: str, images: Sequence[str]) -> tuple[Finding, ...]:
         limit = asyncio.Semaphore(self._concurrency)
 
@@ -78,7 +89,7 @@ async def _find_image(conversation: Conversation, host: str, image: str) -> Find
     try:
         reference = _reference(image, host)
     except ValueError as error:
-        return Finding(image, Verdict.CANNOT_TELL, str(error))
+        return Finding(image, Verdict.CANNOT_TELL, str(error), reason=Ailment.UNCLEAR)
     return await _find(image, lambda: conversation.head_manifest(reference))
 
 
@@ -99,16 +110,17 @@ async def _find(subject: str, ask: Callable[[], Awaitable[Answer]]) -> Finding:
         answer = await ask()
     except (TemporaryError, PermanentError) as error:
         return _unsure(subject, error)
-    verdict, evidence = classify(answer)
-    wait = answer.retry_after
-    return Finding(subject, verdict, evidence, None if wait is None else wait.total_seconds())
+    found, wait = diagnose(answer), answer.retry_after
+    seconds = None if wait is None else wait.total_seconds()
+    return Finding(subject, verdict_of(found.ailment), found.evidence, seconds, found.ailment)
 
 
 def _unsure(subject: str, error: TemporaryError | PermanentError) -> Finding:
     wait = error.retry_after if isinstance(error, TemporaryError) else None
-    return Finding(subject, Verdict.CANNOT_TELL, str(error), None if wait is None else wait.total_seconds())
+    seconds = None if wait is None else wait.total_seconds()
+    return Finding(subject, Verdict.CANNOT_TELL, str(error), seconds, diagnose_error(error).ailment)
 
 
 def _not_asked(image: str, auth: Finding) -> Finding:
     why = "the login was refused" if auth.verdict is Verdict.REJECTED else "its vendor asked to slow down"
-    return Finding(image, Verdict.CANNOT_TELL, f"not asked for, because {why}")
+    return Finding(image, Verdict.CANNOT_TELL, f"not asked for, because {why}", reason=auth.reason)

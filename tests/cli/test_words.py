@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rotator.admin.models import CredentialView, ExpiryView, LimitView, RotationView, TargetView
+from rotator.admin.models import CredentialView, ExpiryView, ImageView, LimitView, RotationView, TargetView
 from rotator.cli.status_draw import draw_all, draw_limits, draw_one
 from rotator.cli.words import LOOKS, ended, forecast, left_of, life, needs, placed, span, upcoming
 from rotator.domain.headroom import Headroom, HeadroomState, LimitStatus, Sample
+from rotator.domain.image import ImageStatus
 from rotator.domain.rotation import State, Step
 from rotator.domain.status import Health
 
@@ -177,6 +178,37 @@ def test_what_is_held_back_is_said() -> None:
     assert "held back    hub refused 3 logins in a row" in _draw(_view(held="hub refused 3 logins in a row"), 120)
 
 
+LONG_AGO = NOW - timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        pytest.param({}, "not asked yet", id="never looked at"),
+        pytest.param({"is_pullable": True, "told_at": LONG_AGO, "looked_at": LONG_AGO}, "looked at 2h ago", id="pulls"),
+        pytest.param(
+            {"is_pullable": False, "told_at": NOW, "looked_at": NOW, "message": "HTTP 404: does not exist"},
+            "does not pull: HTTP 404: does not exist",
+            id="does not",
+        ),
+        pytest.param(
+            {"is_pullable": True, "told_at": LONG_AGO, "looked_at": NOW, "message": "HTTP 503: the server failed"},
+            "pulls as of 2h ago; cannot tell since: HTTP 503: the server failed",
+            id="cannot tell now",
+        ),
+        pytest.param(
+            {"looked_at": NOW, "message": "HTTP 503: the server failed"},
+            "cannot tell whether it pulls: HTTP 503: the server failed",
+            id="could never tell",
+        ),
+    ],
+)
+def test_an_image_is_told_in_words(status: dict[str, Any], text: str) -> None:
+    """Whether it pulls, as of when, and why not; nothing is claimed that nobody told."""
+    image = ImageView.of(ImageStatus("api", "ghcr.io/acme/api:1", **status))
+    assert text in _draw(_view(images=(image,)), 160)
+
+
 def test_many_needs_are_cut() -> None:
     """Where very many need a person, the first are named and the rest is counted."""
     text = _draw(_view(health=Health.EXPIRED, message="over"), 120, many=50)
@@ -223,4 +255,4 @@ def test_limits_fit_every_terminal(width: int) -> None:
     text = captured.get()
     assert all(len(line) <= width for line in text.splitlines())
     assert width < 80 or "docker.io  hub         76 of 100 in 6h  used up in 2h  2m ago" in text
-    assert "No registry has told" in str(draw_limits([], NOW))
+    assert "No limit was told" in str(draw_limits([], NOW))

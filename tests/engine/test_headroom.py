@@ -46,6 +46,7 @@ def measured(world: Any, name: str = "hub", identity: str = "") -> Meter:
     """Configure a credential whose vendor tells what is left; return what answers for it."""
     vendor, meter = world.add(name), Meter()
     vendor.headroom, vendor.identity = meter, identity or name
+    vendor.limit_host, vendor.limit_cost = f"{name}.example.com", 0
     return meter
 
 
@@ -258,3 +259,34 @@ async def test_running_asks_again_and_again(memory_world: Any) -> None:
             world.clock.advance(LONGEST_TICK if world.clock._sleepers else timedelta())
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_asking_that_costs_is_paced(world: Any) -> None:
+    """Where a question counts against the limit itself, it is asked so seldom that it takes a hundredth at most."""
+    meter = measured(world)
+    world.credentials["hub"].provider.limit_cost = 1
+    watch = watch_of(world)
+    await polled(world, watch, 24 * 12)
+    assert len(meter.asked) == 4  # of 400 a day
+
+
+async def test_the_limit_of_a_login_is_known_to_all_who_share_it(world: Any) -> None:
+    """Whoever shares a measured identity has its limit; who is not measured has none."""
+    for name in ("hub", "twin"):
+        measured(world, name, "same")
+        await world.rotate(name)
+    world.add("other")
+    watch = watch_of(world)
+    await polled(world, watch)
+    assert [watch.limit_of(name) for name in ("hub", "twin", "other")] == [left(50), left(50), None]
+
+
+async def test_another_hosts_limit_is_not_asked_for_without_a_login(world: Any) -> None:
+    """The limit of a vendor's API stands under that host, and is asked for with the login alone."""
+    meter = measured(world)
+    world.credentials["hub"].provider.limit_host = "api.example.com"
+    await world.rotate("hub")
+    watch = watch_of(world)
+    await polled(world, watch)
+    assert None not in meter.asked
+    assert [(one.sample.registry, one.sample.credential) for one in watch.limits()] == [("api.example.com", "hub")]

@@ -38,6 +38,10 @@ def _probe(verdict: Verdict) -> events.VersionProbed:
     return events.VersionProbed("ghcr", 3, verdict, "HTTP 401", AT)
 
 
+def _looked(verdict: Verdict, *, is_news: bool = True) -> events.ImageLookedAt:
+    return events.ImageLookedAt("ghcr", "acme-api-1", verdict, "unclear", "HTTP 200", is_news)
+
+
 CASES: list[tuple[events.Event, str, str]] = [
     (events.RotationStarted("r1", "ghcr", "NeverIssued", "no version"), "info", "rotation_started"),
     (events.RotationStarted("r1", "ghcr", "NeverIssued", "no version", resumed=True), "info", "rotation_resumed"),
@@ -73,6 +77,10 @@ CASES: list[tuple[events.Event, str, str]] = [
         "info",
         "headroom_not_told",
     ),
+    (_looked(Verdict.ACCEPTED), "info", "image_looked_at"),
+    (_looked(Verdict.MISSING), "warning", "image_looked_at"),
+    (_looked(Verdict.CANNOT_TELL), "info", "image_looked_at"),
+    (_looked(Verdict.MISSING, is_news=False), "debug", "image_looked_at"),
     (events.SourceFailed("ghcr", "unavailable", "sealed"), "warning", "source_failed"),
     (events.Crashed("rotation of ghcr", KeyError("x")), "error", "defect_found"),
     (events.ConfigReloaded("", AT), "info", "config_reloaded"),
@@ -80,7 +88,9 @@ CASES: list[tuple[events.Event, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("event", "level", "name"), CASES, ids=[f"{name}-{level}" for _, level, name in CASES])
+@pytest.mark.parametrize(
+    ("event", "level", "name"), CASES, ids=[f"{n}-{name}-{level}" for n, (_, level, name) in enumerate(CASES)]
+)
 def test_an_event_is_one_line(event: events.Event, level: str, name: str, json_log: Written) -> None:
     """Each kind of event has its constant name and its level, and its text is in no other key than its own."""
     LogHook()(event)

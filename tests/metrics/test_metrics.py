@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 
 from rotator.domain import events
 from rotator.domain.headroom import Headroom, HeadroomState
+from rotator.domain.image import ImageStatus
 from rotator.domain.model import NEVER, UNKNOWN, Expiry
 from rotator.domain.verdict import Verdict
 from rotator.errors import RotatorError
 from rotator.metrics import CATALOGUE, Build, Facts, Metrics, labels
+from rotator.registry.advice import Ailment
 from rotator.sandbox.clock import ManualClock
 from rotator.transport import Call
 
@@ -54,11 +56,45 @@ def _everything_happens(metrics: Metrics) -> None:
         events.AlarmMissed("late"),
         events.SourceFailed("ghcr", "unavailable", ""),
         events.HeadroomAsked("docker.io", "hub", Headroom(HeadroomState.UNKNOWN), "unavailable", ""),
+        events.ImageLookedAt("ghcr", "acme-api-1", Verdict.ACCEPTED, "ok", "", is_news=True),
         events.Crashed("here", KeyError("x")),
         events.ConfigReloaded("", NOW),
     ):
         metrics(event)
+    metrics.observe_throttling("ghcr.io")
     metrics.observe_call(Call("registry", "manifest", "429", 0.1, "Thu, 01 Jan 2026 00:00:00 GMT"))
+
+
+def _image(**found: Any) -> ImageStatus:
+    return ImageStatus("acme-api-1", "ghcr.io/acme/api:1", looked_at=NOW, **found)
+
+
+@pytest.mark.parametrize(
+    ("image", "pullable", "reason"),
+    [
+        pytest.param(ImageStatus("acme-api-1", "ghcr.io/acme/api:1"), None, None, id="never looked at"),
+        pytest.param(_image(is_pullable=True, told_at=NOW, reason="ok"), 1.0, "ok", id="pulls"),
+        pytest.param(_image(is_pullable=False, told_at=NOW, reason="not_found"), 0.0, "not_found", id="does not"),
+        pytest.param(_image(is_pullable=True, told_at=NOW, reason="unreachable"), 1.0, "unreachable", id="down now"),
+        pytest.param(_image(reason="rate_limited"), None, "rate_limited", id="never told"),
+        pytest.param(_image(is_pullable=True, told_at=NOW, reason="ghcr.io/acme"), 1.0, "other", id="a strange word"),
+    ],
+)
+def test_an_image_is_told_by_its_id(
+    image: ImageStatus, pullable: float | None, reason: str | None, scraped: Any
+) -> None:
+    """What pulls is 1, what does not 0, what cannot be told keeps its value or has none, with the reason beside it."""
+    scraped.statuses = [scraped.status(images=(image,))]
+    names = {"image_id": "acme-api-1", "credential": "ghcr"}
+    assert scraped.value("rotator_image_pullable", **names) == pullable
+    assert (pullable is None) == (scraped.value("rotator_image_told_timestamp_seconds", **names) is None)
+    reasons = [dict(key)["reason"] for key in scraped.series().get("rotator_image_reason", {})]
+    assert reasons == ([] if reason is None else [reason])
+
+
+def test_the_reasons_are_those_of_the_diagnosis() -> None:
+    """Every diagnosis that the registries' table knows is a reason by its own name."""
+    assert set(labels.IMAGE_REASONS) == {*Ailment, labels.OTHER}
 
 
 def test_every_family_of_the_catalogue_is_exported_and_no_other(scraped: Any) -> None:
@@ -72,6 +108,7 @@ def test_every_series_has_the_labels_of_the_catalogue(scraped: Any) -> None:
     """After everything happened once, each family has series with exactly the labels it promises."""
     scraped.token, scraped.heartbeat = NEVER, NOW
     scraped.limits = [scraped.limit(exhausted_at=NOW, reset_at=NOW)]
+    scraped.statuses = [scraped.status(images=(_image(is_pullable=True, told_at=NOW, reason="ok"),))]
     _everything_happens(scraped.metrics)
 
     series = scraped.series()
@@ -98,6 +135,7 @@ def test_promtool_finds_nothing_to_say(scraped: Any, program: Callable[[str], st
     """`promtool check metrics` accepts the page, names and all."""
     scraped.token, scraped.heartbeat = NEVER, NOW
     scraped.limits = [scraped.limit(exhausted_at=NOW, reset_at=NOW)]
+    scraped.statuses = [scraped.status(images=(_image(is_pullable=True, told_at=NOW, reason="ok"),))]
     _everything_happens(scraped.metrics)
     own = [line for line in scraped.text().splitlines(keepends=True) if "rotator_" in line]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from rotator.domain.headroom import Counted, Headroom, HeadroomState
 from rotator.domain.model import NEVER, UNKNOWN, Expiry, Login
-from rotator.ports import Order
+from rotator.errors import AuthenticationError, NotFoundError, RateLimitedError, RotatorError, UnavailableError
+from rotator.ports import MeasuresHeadroom, Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.ghcr import EXPIRY_HEADER, SCOPES_HEADER, Ghcr, GhcrConfig
 from rotator.secret import Secret
@@ -188,3 +191,52 @@ def test_least_configuration() -> None:
         "https://api.github.com",
         "vault:x#user",
     )
+
+
+def resources(**core: object) -> str:
+    """Return GitHub's answer about limits."""
+    search = {"limit": 30, "remaining": 0, "reset": 1}
+    return json.dumps({"resources": {"core": core, "search": search}})
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "found"),
+    [
+        pytest.param(
+            200,
+            resources(limit=5000, remaining=4990, reset=0),
+            Headroom(HeadroomState.LIMITED, 5000, 4990, 3600, source=Counted.ACCOUNT),
+            id="limited",
+        ),
+        pytest.param(404, '{"message": "Rate limiting is not enabled."}', Headroom(HeadroomState.UNLIMITED), id="off"),
+        pytest.param(200, resources(limit=5000), Headroom(HeadroomState.UNKNOWN, source=Counted.ACCOUNT), id="unread"),
+    ],
+)
+async def test_the_headroom_is_that_of_the_api(
+    ghcr: Ghcr, github: GitHub, status: int, body: str, found: Headroom
+) -> None:
+    """What is left for the token is GitHub's core resource; a server without limits says so, silence is unknown."""
+    github.fail(status, body=body)
+    assert await ghcr.headroom(login()) == found
+    assert (ghcr.limit_host, ghcr.limit_cost) == (github.host, 0)
+    assert isinstance(ghcr, MeasuresHeadroom)
+
+
+async def test_without_a_login_github_is_not_asked(ghcr: Ghcr, github: GitHub) -> None:
+    """The API's limit of our address says nothing about the registry."""
+    assert await ghcr.headroom(None) == Headroom(HeadroomState.UNKNOWN)
+    assert not github.asked
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(401, AuthenticationError), (404, NotFoundError), (429, RateLimitedError), (502, UnavailableError)],
+    ids=str,
+)
+async def test_what_github_refuses_is_raised(
+    ghcr: Ghcr, github: GitHub, status: int, error: type[RotatorError]
+) -> None:
+    """A refusal, a limit and an outage are no headroom."""
+    github.fail(status)
+    with pytest.raises(error):
+        await ghcr.headroom(login())

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotator.domain.headroom import Counted, Headroom, HeadroomState
-from rotator.registry.ratelimit import limit_headers, read_headroom
+from rotator.registry.ratelimit import limit_headers, read_headroom, read_resources
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 UNIX = int(NOW.timestamp())
@@ -121,6 +121,37 @@ def test_silence_means_what_the_vendor_says(absent: HeadroomState) -> None:
 def test_a_reset_that_cannot_be_is_left_out(reset: str) -> None:
     """A reset in the past, in another century or in words is none; the numbers beside it count."""
     assert read_headroom({**HUB, "ratelimit-reset": reset}, NOW) == Headroom(LIMITED, 100, 76, 21_600)
+
+
+def resource(remaining: object = 5, limit: object = 10, **more: object) -> dict[str, object]:
+    """Return what a JSON answer says about one resource."""
+    return {"limit": limit, "remaining": remaining, **more}
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        pytest.param({"core": resource(reset=UNIX + 30)}, Headroom(LIMITED, 10, 5, 3600, SOON), id="with a reset"),
+        pytest.param({"core": resource(reset=0)}, Headroom(LIMITED, 10, 5, 3600), id="a reset that is none"),
+        pytest.param({"core": resource(9), "search": resource(0)}, Headroom(LIMITED, 10, 9, 3600), id="core counts"),
+        pytest.param({"a": resource(9), "b": resource(2)}, Headroom(LIMITED, 10, 2, 3600), id="else the tightest"),
+        pytest.param({"core": resource(None), "search": resource(0)}, Headroom(UNKNOWN), id="core not readable"),
+        pytest.param({"core": resource(remaining=True)}, Headroom(UNKNOWN), id="a word of logic"),
+        pytest.param({"core": resource(-1)}, Headroom(UNKNOWN), id="negative"),
+        pytest.param({"core": resource("5")}, Headroom(UNKNOWN), id="text"),
+        pytest.param({}, Headroom(UNKNOWN), id="none"),
+        pytest.param([1], Headroom(UNKNOWN), id="a list"),
+    ],
+)
+def test_a_json_answer_is_read(resources: object, expected: Headroom) -> None:
+    """GitHub's core resource counts, elsewhere the tightest; what is missing is unknown, not zero."""
+    assert read_resources({"resources": resources}, NOW, window_seconds=3600) == expected
+
+
+@pytest.mark.parametrize("document", [None, [], "x", 3, {"resources": None}, {}], ids=repr)
+def test_no_json_answer_is_unknown(document: object) -> None:
+    """Whatever else the answer is, it tells nothing."""
+    assert read_resources(document, NOW, window_seconds=3600) == Headroom(UNKNOWN)
 
 
 def test_only_what_speaks_of_limits_is_kept() -> None:
