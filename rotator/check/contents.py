@@ -15,6 +15,8 @@ from typing import Any
 from rotator.check.report import Base
 from rotator.domain.reference import DIGEST_CHARS
 
+MAX_READ_BYTES = 1 << 19
+"""A longer manifest is not read: JSON grows up to thirtyfold when it is, and no image needs so long a one."""
 MAX_PLATFORMS = 64
 MAX_NAME_CHARS = 256
 PREFERRED = "linux/amd64"
@@ -103,6 +105,8 @@ def _size(descriptor: Mapping[str, Any]) -> int:
 
 
 def _object(content: bytes) -> dict[str, Any]:
+    if len(content) > MAX_READ_BYTES:
+        return {}
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):

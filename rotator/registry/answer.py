@@ -88,7 +88,7 @@ class Answer:
         place: Who answered what.
         status: HTTP status.
         scheme: How the request was logged in: ``bearer``, ``basic``, or empty.
-        challenges: What its ``WWW-Authenticate`` asks for.
+        challenges: What its ``WWW-Authenticate`` asks for; in no repr, for it may quote what was shown.
         code: The first OCI error code of its body; empty when there is none.
         hint: What its body says beyond the code; None when nothing known.
         html: Whether it is a web page.
@@ -104,7 +104,7 @@ class Answer:
     place: Place
     status: int
     scheme: str = ""
-    challenges: Sequence[Challenge] = ()
+    challenges: Sequence[Challenge] = field(default=(), repr=False)
     code: str = ""
     hint: Hint | None = None
     html: bool = False

@@ -36,6 +36,8 @@ ACCEPT = (
 """Every manifest format. With one missing, an image that exists may answer 404."""
 
 DEADLINE_SECONDS = 15.0
+MAX_TOKEN_BYTES = 1 << 16
+"""A longer answer of a token server is not read: no registry takes so long a header, and JSON grows when it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +335,7 @@ class Conversation:
         answer = self._answer(Place.TOKEN, "basic", response)
         if answer.status != _OK or answer.html:
             return answer
-        fields = response.json()
+        fields = response.json() if len(response.body) <= MAX_TOKEN_BYTES else {}
         names = ("token", "access_token") if isinstance(fields, dict) else ()
         token = next((fields[name] for name in names if isinstance(fields.get(name), str) and fields[name]), "")
         if not token or not token.isascii() or not token.isprintable():

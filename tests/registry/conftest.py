@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -108,3 +110,58 @@ def client_of(transport: Transport) -> Callable[[SandboxServer], RegistryClient]
         return RegistryClient(transport, host=server.host, settings=settings)
 
     return make
+
+
+class RawServer:
+    """Answers whatever bytes it is given, one request a connection, and records the head of each request.
+
+    ``answers`` holds by place (``ping``, ``token``, ``manifest``) the bytes, in which ``{a}`` and ``{b}`` stand for the
+    ports of the pair, or a coroutine function that writes; a HEAD gets no body in the places of ``knows_heads``.
+    """
+
+    def __init__(self) -> None:
+        self.answers: dict[str, bytes | Callable[[asyncio.StreamWriter, str], Awaitable[None]]] = {}
+        self.knows_heads = {"ping", "token", "manifest"}
+        self.heads: list[tuple[str, dict[str, str]]] = []
+        self.ports: dict[str, str] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one connection, and close it."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
+        with suppress(OSError, EOFError, asyncio.CancelledError, asyncio.LimitOverrunError):
+            await self._say((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"), writer)
+            await writer.drain()
+        writer.close()
+
+    async def _say(self, head: str, writer: asyncio.StreamWriter) -> None:
+        first, *lines = head.rstrip("\r\n").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        self.heads.append((first, headers))
+        path = first.split(" ")[1]
+        place = "token" if "/token" in path.partition("?")[0] else "manifest" if "/manifests/" in path else "ping"
+        send = self.answers[place]
+        if not isinstance(send, bytes):
+            await send(writer, headers.get("authorization", ""))
+            return
+        for name, port in self.ports.items():
+            send = send.replace(f"{{{name}}}".encode(), port.encode())
+        is_cut = first.startswith("HEAD") and place in self.knows_heads
+        writer.write(b"".join(send.partition(b"\r\n\r\n")[:2]) if is_cut else send)
+
+
+@pytest.fixture
+async def raw_pair() -> AsyncIterator[tuple[RawServer, RawServer]]:
+    """Return two servers that know each other's ports."""
+    pair = (RawServer(), RawServer())
+    servers = [await asyncio.start_server(one.accept, "127.0.0.1", 0, limit=1 << 20) for one in pair]
+    ports = [str(server.sockets[0].getsockname()[1]) for server in servers]
+    pair[0].ports = pair[1].ports = dict(zip("ab", ports, strict=True))
+    yield pair
+    for server in servers:
+        server.close()
+    for task in (tasks := pair[0].tasks | pair[1].tasks):
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
