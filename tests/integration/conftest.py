@@ -154,6 +154,8 @@ def docker_registry(tmp_path: Path, program: Callable[[str], str]) -> Iterator[D
 class TokenServer(SandboxServer):
     """Mints the signed tokens that docker-registry wants; knows users and their passwords.
 
+    ``reaches`` holds by user what a repository's name must begin with, ``seconds`` how long a token lives.
+
     Source: https://distribution.github.io/distribution/spec/auth/jwt/ (read 2026-11-23).
     """
 
@@ -162,6 +164,8 @@ class TokenServer(SandboxServer):
         app.router.add_get("/token", self._token)
         super().__init__(app)
         self.users: dict[str, str] = {}
+        self.reaches: dict[str, str] = {}
+        self.seconds = 300
         self._key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "token server")])
         now = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -174,23 +178,22 @@ class TokenServer(SandboxServer):
         self._x5c = base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()
 
     async def _token(self, request: web.Request) -> web.Response:
-        try:
-            given = aiohttp.BasicAuth.decode(request.headers.get("Authorization", ""))
-        except ValueError:
-            given = aiohttp.BasicAuth("", "")
-        if self.users.get(given.login) != given.password:
+        encoded = request.headers.get("Authorization", "").removeprefix("Basic ")
+        user, _, password = base64.b64decode(encoded).decode().partition(":")
+        if self.users.get(user) != password:
             return web.json_response({"details": "incorrect username or password"}, status=401)
         access = []
         for scope in request.query.getall("scope", []):
             kind, _, rest = scope.partition(":")
             path, _, actions = rest.rpartition(":")
-            access.append({"type": kind, "name": path, "actions": actions.split(",")})
+            if path.startswith(self.reaches.get(user, "")):
+                access.append({"type": kind, "name": path, "actions": actions.split(",")})
         now = int(time.time())
         claims = {
-            "iss": "test-issuer", "sub": given.login, "aud": request.query.get("service", ""),
-            "exp": now + 300, "nbf": now - 10, "iat": now, "jti": "1", "access": access,
+            "iss": "test-issuer", "sub": user, "aud": request.query.get("service", ""),
+            "exp": now + self.seconds, "nbf": now - 10, "iat": now, "jti": "1", "access": access,
         }  # fmt: skip
-        return web.json_response({"token": self._sign(claims), "expires_in": 300})
+        return web.json_response({"token": self._sign(claims), "expires_in": self.seconds})
 
     def _sign(self, claims: dict[str, Any]) -> str:
         def encode(data: bytes) -> str:
