@@ -15,6 +15,7 @@ import trustme
 from aiohttp import web
 
 from rotator.domain.declares import Proof
+from rotator.domain.model import Entry, Login
 from rotator.errors import (
     AuthenticationError,
     ConflictError,
@@ -28,7 +29,7 @@ from rotator.errors import (
 )
 from rotator.sandbox.docker_engine import SandboxDockerEngine
 from rotator.sandbox.server import Fault
-from rotator.secret import base64_forms
+from rotator.secret import Secret, base64_forms
 from rotator.targets.context import TargetContext
 from rotator.targets.swarm import SwarmConfig, SwarmTarget
 
@@ -51,6 +52,15 @@ async def test_the_login_alone_is_replaced(engine: SandboxDockerEngine, target: 
     assert service.login == {"username": "robot", "password": f"{CANARY}-1", "serveraddress": "ghcr.io"}
     assert (service.spec, service.tasks) == (before, tasks)
     assert (held.changed, held.proof) == (True, Proof.METADATA)
+
+
+async def test_a_login_in_the_alphabet_of_the_engine(engine: SandboxDockerEngine, target: Make) -> None:
+    """A password whose base64 has the two characters that differ between the alphabets arrives to the letter."""
+    service = engine.add("web", IMAGE)
+    swarm = target()
+    login = Login("robot", Secret("?>?>?>~~~~~~"))
+    await swarm.apply(*await swarm.placements(), [Entry("ghcr", "ghcr.io", login, 1)])
+    assert service.login == {"username": "robot", "password": "?>?>?>~~~~~~", "serveraddress": "ghcr.io"}
 
 
 @pytest.mark.parametrize(
