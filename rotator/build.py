@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from rotator.targets.context import TargetContext
 from rotator.transport import Transport
 
 THREADS = 16
-"""For SDKs that block: AWS; Vault has as many of its own."""
+"""For SDKs that block: AWS; targets have as many of their own, and so has Vault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,9 @@ def open_targets(config: Config, context: TargetContext, stack: AsyncExitStack) 
     for name, credential in config.credentials.items():
         for target in credential.deliver_to:
             held[target][name] = credential.registry
+    executor = ThreadPoolExecutor(THREADS, thread_name_prefix="target")
+    stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+    context = replace(context, executor=executor)
     targets = {}
     for name, credentials in held.items():
         options = config.targets[name]

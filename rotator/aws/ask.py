@@ -114,12 +114,12 @@ class AwsTools:
 
     Args:
         sources: Where the access key is read, by name.
-        executor: The bounded pool in which botocore blocks.
+        executor: The bounded pool in which botocore blocks; None for the event loop's own.
         deadline: Seconds for one answer, > 0.
     """
 
     sources: Mapping[str, Source]
-    executor: Executor
+    executor: Executor | None
     deadline: float = DEADLINE_SECONDS
 
 

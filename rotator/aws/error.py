@@ -15,6 +15,8 @@ from botocore import exceptions as botocore_errors
 
 from rotator.errors import (
     AuthenticationError,
+    ConflictError,
+    NotFoundError,
     PermanentError,
     PermissionDeniedError,
     RateLimitedError,
@@ -45,6 +47,14 @@ _SLOW_DOWN = frozenset(
      "TooManyRequestsException", "RequestLimitExceeded", "SlowDown", "PriorRequestNotComplete"}
 )  # fmt: skip
 _UNSUPPORTED = frozenset({"UnsupportedCommandException", "UnknownOperationException", "RegionDisabledException"})
+_BY_CODE: tuple[tuple[frozenset[str], type[RotatorError], str], ...] = (
+    (_UNKNOWN_TO_AWS, AuthenticationError, "Check the access key or the role that the daemon runs as, and the clock"),
+    (frozenset({"ResourceNotFoundException"}), NotFoundError, "Check its name and the region; it is not made here"),
+    (frozenset({"ResourceExistsException"}), ConflictError, ""),
+    (_UNSUPPORTED, UnsupportedError, "Check the region"),
+)
+"""Error codes, what they are to us, and what to do."""
+
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9.:]{0,63}", re.ASCII)
 _STATUS = re.compile(r"[1-5]\d\d", re.ASCII)
 
@@ -52,7 +62,6 @@ _ACTIONS = {
     ("ecr", "GetAuthorizationToken"): "ecr:GetAuthorizationToken on resource *",
     ("ecr-public", "GetAuthorizationToken"): "ecr-public:GetAuthorizationToken and sts:GetServiceBearerToken",
 }
-_AUTHENTICATION_HINT = "Check the access key or the role that the daemon runs as, and the machine's clock"
 
 
 def is_expired(error: Exception) -> bool:
@@ -74,12 +83,11 @@ def refusal(error: botocore_errors.ClientError, subject: str, service: str) -> R
         return RateLimitedError(message, retry_after=_retry_after(error.response))
     if code in _DENIED:
         return PermissionDeniedError(message, hint=_permission_hint(service, error.operation_name))
-    if code in _UNKNOWN_TO_AWS:
-        return AuthenticationError(message, hint=_AUTHENTICATION_HINT)
+    for codes, kind, hint in _BY_CODE:
+        if code in codes:
+            return kind(message, hint=hint)
     if status >= 500:  # noqa: PLR2004
         return UnavailableError(message, cause="5xx")
-    if code in _UNSUPPORTED:
-        return UnsupportedError(message, hint="Check the region")
     return PermanentError(message)
 
 

@@ -8,6 +8,7 @@ secret or a response body in the text. Each class takes ``(name, config, context
 from __future__ import annotations
 
 TARGETS: dict[str, str] = {
+    "aws_secrets_manager": "rotator.targets.aws_secrets_manager:AwsSecretsManagerTarget",
     "docker_config": "rotator.targets.docker_config:DockerConfigTarget",
     "docker_config_ssh": "rotator.targets.docker_config_ssh:DockerConfigSshTarget",
     "exec": "rotator.targets.exec:ExecTarget",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from rotator.ports import Clock, Source, Vault
@@ -20,6 +21,7 @@ class TargetContext:
         sources: Where the secrets are read that a target itself needs, by name: ``file``, ``env``, and ``vault`` when
             it is configured.
         vault: The daemon's session with Vault; None where it is not configured.
+        executor: The bounded pool in which blocking SDKs run; None for the event loop's own.
     """
 
     transport: Transport
@@ -27,3 +29,4 @@ class TargetContext:
     random: Callable[[], float]
     sources: Mapping[str, Source] = field(default_factory=dict)
     vault: Vault | None = None
+    executor: Executor | None = None

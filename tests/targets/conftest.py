@@ -8,10 +8,11 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,15 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from moto.server import ThreadedMotoServer
 
 from rotator.clock import SystemClock
 from rotator.config.ref import SecretRef
 from rotator.config.vault import VaultConfig
+from rotator.ports import Source
 from rotator.sandbox.vault import SandboxVault
 from rotator.secret import Fingerprinter, Secret
+from rotator.sources.env import EnvSource
 from rotator.sources.vault import VaultSource, VaultTools
 
 ROLES = Path(__file__).parents[2] / "deploy" / "kubernetes"
@@ -56,6 +60,29 @@ async def vault_session(vault: SandboxVault, **settings: Any) -> AsyncIterator[V
 def open_vault() -> Callable[..., AbstractAsyncContextManager[VaultSource]]:
     """Return a function that opens a session with a sandbox Vault for the time of a block."""
     return vault_session
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Callable[[], str]]:
+    """Return a function that returns the address of a moto server, started when it is first asked for."""
+    with ExitStack() as stack:
+
+        @cache
+        def started_once() -> str:
+            server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+            server.start()
+            stack.callback(server.stop)
+            host, port = server.get_host_and_port()
+            return f"http://{host}:{port}"
+
+        yield started_once
+
+
+@pytest.fixture
+def key_sources() -> dict[str, Source]:
+    """Return sources with an access key in the variables ``ID`` and ``KEY``."""
+    variables = {"ID": "AKIDTEST", "KEY": "canary-key-51aa"}
+    return {"env": EnvSource(variables, fingerprint=Fingerprinter(b"0123456789abcdef"))}
 
 
 @dataclass(frozen=True)
