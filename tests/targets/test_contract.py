@@ -28,6 +28,7 @@ from rotator.errors import RotatorError
 from rotator.log.setup import PINNED
 from rotator.ports import Target
 from rotator.sandbox.docker_engine import SandboxDockerEngine
+from rotator.sandbox.github import SandboxGithub
 from rotator.sandbox.kubernetes import SandboxKubernetes
 from rotator.sandbox.tagoio import SandboxTagoio
 from rotator.sandbox.vault import SandboxVault
@@ -41,6 +42,7 @@ from rotator.targets.context import TargetContext
 from rotator.targets.docker_config import DockerConfigConfig, DockerConfigTarget
 from rotator.targets.docker_config_ssh import DockerConfigSshConfig, DockerConfigSshTarget
 from rotator.targets.exec import ExecConfig, ExecTarget
+from rotator.targets.github_actions import GithubActionsConfig, GithubActionsTarget
 from rotator.targets.kubernetes import KubernetesConfig, KubernetesTarget
 from rotator.targets.swarm import SwarmConfig, SwarmTarget
 from rotator.targets.tagoio_secret import TagoioSecretConfig, TagoioSecretTarget
@@ -296,12 +298,28 @@ async def _exec_blind(world: World) -> Harness:
     return await _exec(world, reads=False)
 
 
+async def _github_actions(world: World) -> Harness:
+    github = await world.stack.enter_async_context(SandboxGithub(CANARY))
+    fields = {"{CREDENTIAL}_USER": "username", "{CREDENTIAL}_PASSWORD": "password", "CONFIG": "docker_config"}
+    options = {"repositories": ["acme/web"], "fields": fields, "api_url": github.url, "insecure": True}
+    config = GithubActionsConfig.model_validate({"type": "github_actions", "token": {"env": "TOKEN"}, **options})
+    sources = {"env": EnvSource({"TOKEN": CANARY}, fingerprint=Fingerprinter(b"k" * 32))}
+    place = "repos/acme/web/actions/secrets"
+
+    def has_foreign() -> bool:
+        return github.places[place]["OTHER"].value == "kept"
+
+    target = GithubActionsTarget("prod", config, replace(world.context, sources=sources))
+    return Harness(target, lambda: github.put(place, "OTHER", "kept"), has_foreign)
+
+
 HARNESSES: dict[str, Callable[[World], Awaitable[Harness]]] = {
     "aws_secrets_manager": _aws_secrets_manager,
     "docker_config": _docker_config,
     "docker_config_ssh": _docker_config_ssh,
     "exec": _exec,
     "exec-blind": _exec_blind,
+    "github_actions": _github_actions,
     "kubernetes": _kubernetes,
     "kubernetes-merge": _kubernetes_merge,
     "kubernetes-real": _kubernetes_real,
