@@ -13,6 +13,7 @@ TARGETS: dict[str, str] = {
     "docker_config_ssh": "rotator.targets.docker_config_ssh:DockerConfigSshTarget",
     "exec": "rotator.targets.exec:ExecTarget",
     "github_actions": "rotator.targets.github_actions:GithubActionsTarget",
+    "http": "rotator.targets.http:HttpTarget",
     "kubernetes": "rotator.targets.kubernetes:KubernetesTarget",
     "swarm": "rotator.targets.swarm:SwarmTarget",
     "tagoio_secret": "rotator.targets.tagoio_secret:TagoioSecretTarget",

@@ -20,6 +20,7 @@ import boto3
 import pytest
 import trustme
 import yaml
+from aiohttp import web
 
 from rotator.clock import SystemClock
 from rotator.config.target import TargetConfig
@@ -30,6 +31,7 @@ from rotator.ports import Target
 from rotator.sandbox.docker_engine import SandboxDockerEngine
 from rotator.sandbox.github import SandboxGithub
 from rotator.sandbox.kubernetes import SandboxKubernetes
+from rotator.sandbox.server import SandboxServer
 from rotator.sandbox.tagoio import SandboxTagoio
 from rotator.sandbox.vault import SandboxVault
 from rotator.sandbox.webhook_receiver import SandboxReceiver
@@ -43,6 +45,7 @@ from rotator.targets.docker_config import DockerConfigConfig, DockerConfigTarget
 from rotator.targets.docker_config_ssh import DockerConfigSshConfig, DockerConfigSshTarget
 from rotator.targets.exec import ExecConfig, ExecTarget
 from rotator.targets.github_actions import GithubActionsConfig, GithubActionsTarget
+from rotator.targets.http import HttpConfig, HttpTarget
 from rotator.targets.kubernetes import KubernetesConfig, KubernetesTarget
 from rotator.targets.swarm import SwarmConfig, SwarmTarget
 from rotator.targets.tagoio_secret import TagoioSecretConfig, TagoioSecretTarget
@@ -313,6 +316,36 @@ async def _github_actions(world: World) -> Harness:
     return Harness(target, lambda: github.put(place, "OTHER", "kept"), has_foreign)
 
 
+async def _http(world: World) -> Harness:
+    """Return a target of a GitLab variable: docs.gitlab.com/api/project_level_variables (read 2026-11-28)."""
+    variable = {"key": "DOCKER_AUTH_CONFIG", "value": "{}", "protected": True}
+
+    async def show(_: web.Request) -> web.Response:
+        return web.json_response(variable)
+
+    async def change(request: web.Request) -> web.Response:
+        variable.update(await request.json())
+        return web.json_response(variable)
+
+    app = web.Application()
+    path = "/api/v4/projects/{project}/variables/DOCKER_AUTH_CONFIG"
+    app.add_routes([web.get(path, show), web.put(path, change)])
+    gitlab = await world.stack.enter_async_context(SandboxServer(app))
+    options = {"url": gitlab.url, "insecure": True, "preset": "gitlab_ci", "values": {"project": "acme/web"}}
+    config = HttpConfig.model_validate({"type": "http", "secret": {"env": "TOKEN"}, **options})
+    sources = {"env": EnvSource({"TOKEN": CANARY}, fingerprint=Fingerprinter(b"k" * 32))}
+
+    def add_foreign() -> None:
+        document = json.loads(str(variable["value"]))
+        document["auths"]["other.example"] = {"auth": "eDp5"}
+        variable["value"] = json.dumps(document)
+
+    def has_foreign() -> bool:
+        return "other.example" in json.loads(str(variable["value"]))["auths"] and variable["protected"] is True
+
+    return Harness(HttpTarget("prod", config, replace(world.context, sources=sources)), add_foreign, has_foreign)
+
+
 HARNESSES: dict[str, Callable[[World], Awaitable[Harness]]] = {
     "aws_secrets_manager": _aws_secrets_manager,
     "docker_config": _docker_config,
@@ -320,6 +353,7 @@ HARNESSES: dict[str, Callable[[World], Awaitable[Harness]]] = {
     "exec": _exec,
     "exec-blind": _exec_blind,
     "github_actions": _github_actions,
+    "http": _http,
     "kubernetes": _kubernetes,
     "kubernetes-merge": _kubernetes_merge,
     "kubernetes-real": _kubernetes_real,
