@@ -88,7 +88,7 @@ async def test_both_halves_arrive_the_password_last(github: SandboxGithub, make:
 PLACES = [
     pytest.param(
         {"repositories": [WEB], "environment": "prod/eu"},
-        "repos/acme/web/environments/prod%2Feu/secrets",
+        "repos/acme/web/environments/prod/eu/secrets",
         id="environment",
     ),
     pytest.param({"repositories": [WEB], "store": "dependabot"}, "repos/acme/web/dependabot/secrets", id="dependabot"),
