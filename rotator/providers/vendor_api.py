@@ -15,7 +15,7 @@ from rotator.config.ref import SecretRef
 from rotator.config.url import base_url, proxy_url
 from rotator.domain.model import Login
 from rotator.domain.reference import api_host
-from rotator.errors import RotatorError, UnavailableError
+from rotator.errors import RotatorError, ShapeError, UnavailableError
 from rotator.providers.context import ProviderContext
 from rotator.secret import Secret
 from rotator.transport import Peer, Request, Response, Transport, check_status
@@ -82,10 +82,11 @@ class VendorApi:
         """Return the answer, whatever its status.
 
         Raises:
-            RotatorError: As `rotator.transport.Transport.send`.
+            ShapeError: The bearer token cannot stand in a header. RotatorError: As `rotator.transport.Transport.send`.
         """
         headers = {"Accept": "application/json"}
         if question.bearer is not None:
+            _refuse_unprintable(question.bearer, self.url)
             headers["Authorization"] = f"Bearer {question.bearer.reveal()}"
         if question.login is not None:
             shown = f"{question.login.username}:{question.login.secret.reveal()}"
@@ -96,6 +97,14 @@ class VendorApi:
         url = f"{self.url}{question.path}"
         return await self.transport.send(
             self.peer, Request(question.method, url, headers=headers, body=body, operation=question.operation)
+        )
+
+
+def _refuse_unprintable(token: Secret, url: str) -> None:
+    text = token.reveal()
+    if not text or not all("!" <= character <= "~" for character in text):
+        raise ShapeError(
+            f"the token for {url} is empty or holds what a header cannot carry", hint="Look at what its source holds"
         )
 
 

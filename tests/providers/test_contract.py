@@ -44,6 +44,7 @@ from rotator.sandbox.dockerhub import SandboxDockerHub
 from rotator.sandbox.flavours import DOCKER_HUB
 from rotator.sandbox.harbor import SandboxHarbor
 from rotator.sandbox.jfrog import SandboxJFrog
+from rotator.sandbox.quay import SandboxQuay
 from rotator.sandbox.registry import SandboxRegistry
 from rotator.secret import Secret
 
@@ -224,6 +225,17 @@ async def _quay(world: World) -> Harness:
     return _read_from(Quay(config, world.make_context(registry.host)), registry, token)
 
 
+async def _quay_regenerate(world: World) -> Harness:
+    token = world.keep("quay-api-token", CANARY)
+    quay = await world.stack.enter_async_context(SandboxQuay(world.clock, api_token=CANARY))
+    robots = [quay.add_robot(name).name for name in ("acme+pull_a", "acme+pull_b")]
+    config = QuayConfig.model_validate(
+        {"registry": quay.host, "mode": "regenerate", "robots": robots, "api_token": token}
+    )
+    lose = partial(quay.lose, path="/api/v1/organization/acme/robots", times=2)  # a GET is tried twice
+    return Harness(Quay(config, world.make_context(quay.host)), quay, Path(token["file"]), quay.stop, lose)
+
+
 async def _harbor(world: World) -> Harness:
     password = world.keep("harbor-password", CANARY)
     harbor = await world.stack.enter_async_context(SandboxHarbor(world.clock, password=CANARY))
@@ -274,10 +286,11 @@ HARNESSES: dict[str, Build] = {
     "jfrog": _jfrog,
     "jfrog_token": _jfrog_token,
     "quay": _quay,
+    "quay:regenerate": _quay_regenerate,
 }
 """One row per provider; further ways of one have rows of their own, ``name:way``."""
 
-ENDING = ("dockerhub_token", "harbor", "jfrog_token")
+ENDING = ("dockerhub_token", "harbor", "jfrog_token", "quay:regenerate")
 """Rows whose versions do not die by themselves, and can be ended."""
 
 SILENT = ("dockerhub_token",)
