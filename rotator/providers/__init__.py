@@ -16,6 +16,7 @@ PROVIDERS: dict[str, str] = {
     "ecr_public": "rotator.providers.ecr_public:EcrPublic",
     "gar": "rotator.providers.gar:Gar",
     "ghcr": "rotator.providers.ghcr:Ghcr",
+    "gitlab": "rotator.providers.gitlab:GitLab",
     "harbor": "rotator.providers.harbor:Harbor",
     "jfrog": "rotator.providers.jfrog:JFrog",
     "jfrog_token": "rotator.providers.jfrog_token:JFrogToken",

@@ -30,6 +30,7 @@ SCENARIOS = {
     "ecr-cross-account",
     "ecr-to-kubernetes",
     "ghcr-from-vault",
+    "gitlab-deploy-tokens",
     "many-registries-one-pull-secret",
     "one-host-no-vault",
 }

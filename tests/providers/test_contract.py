@@ -34,6 +34,7 @@ from rotator.providers.ecr import Ecr, EcrConfig
 from rotator.providers.ecr_public import EcrPublic, EcrPublicConfig
 from rotator.providers.gar import Gar, GarConfig
 from rotator.providers.ghcr import Ghcr, GhcrConfig
+from rotator.providers.gitlab import GitLab, GitLabConfig
 from rotator.providers.harbor import Harbor, HarborConfig
 from rotator.providers.jfrog import JFrog, JFrogConfig
 from rotator.providers.jfrog_token import JFrogToken, JFrogTokenConfig
@@ -42,6 +43,8 @@ from rotator.sandbox.aws import SandboxAws
 from rotator.sandbox.digitalocean import SandboxDigitalOcean
 from rotator.sandbox.dockerhub import SandboxDockerHub
 from rotator.sandbox.flavours import DOCKER_HUB
+from rotator.sandbox.flavours.gitlab import GITLAB
+from rotator.sandbox.gitlab import SandboxGitLab
 from rotator.sandbox.harbor import SandboxHarbor
 from rotator.sandbox.jfrog import SandboxJFrog
 from rotator.sandbox.quay import SandboxQuay
@@ -225,6 +228,41 @@ async def _quay(world: World) -> Harness:
     return _read_from(Quay(config, world.make_context(registry.host)), registry, token)
 
 
+async def _gitlab(world: World) -> Harness:
+    return await _gitlab_making(world, "deploy_token")
+
+
+async def _gitlab_access(world: World) -> Harness:
+    return await _gitlab_making(world, "access_token")
+
+
+async def _gitlab_making(world: World, mode: str) -> Harness:
+    registry = await world.stack.enter_async_context(SandboxRegistry(world.clock, auth=GITLAB))
+    gitlab = await world.stack.enter_async_context(SandboxGitLab(world.clock, registry, api_token=CANARY))
+    token = world.keep("gitlab-api-token", CANARY)
+    config = GitLabConfig.model_validate(
+        {
+            "registry": registry.host,
+            "mode": mode,
+            "project": "acme/app",
+            "api_token": token,
+            "api_url": gitlab.url,
+            "insecure": True,
+        }
+    )
+    lose = partial(gitlab.lose, path="/api/v4/projects", method="POST")
+    provider = GitLab(config, world.make_context(registry.host))
+    return Harness(provider, registry, Path(token["file"]), gitlab.stop, lose)
+
+
+async def _gitlab_read(world: World) -> Harness:
+    registry, token = await _from_source(world)
+    gitlab = await world.stack.enter_async_context(SandboxGitLab(world.clock, registry, api_token=CANARY))
+    options = {"registry": registry.host, "mode": "read", "username": "mona", "token": token}
+    config = GitLabConfig.model_validate({**options, "api_url": gitlab.url, "insecure": True})
+    return _read_from(GitLab(config, world.make_context(registry.host)), registry, token)
+
+
 async def _quay_regenerate(world: World) -> Harness:
     token = world.keep("quay-api-token", CANARY)
     quay = await world.stack.enter_async_context(SandboxQuay(world.clock, api_token=CANARY))
@@ -282,6 +320,9 @@ HARNESSES: dict[str, Build] = {
     "ecr_public": _ecr_public,
     "gar": _gar,
     "ghcr": _ghcr,
+    "gitlab": _gitlab,
+    "gitlab:access": _gitlab_access,
+    "gitlab:read": _gitlab_read,
     "harbor": _harbor,
     "jfrog": _jfrog,
     "jfrog_token": _jfrog_token,
@@ -290,7 +331,7 @@ HARNESSES: dict[str, Build] = {
 }
 """One row per provider; further ways of one have rows of their own, ``name:way``."""
 
-ENDING = ("dockerhub_token", "harbor", "jfrog_token", "quay:regenerate")
+ENDING = ("dockerhub_token", "gitlab", "gitlab:access", "harbor", "jfrog_token", "quay:regenerate")
 """Rows whose versions do not die by themselves, and can be ended."""
 
 SILENT = ("dockerhub_token",)
@@ -298,6 +339,9 @@ SILENT = ("dockerhub_token",)
 
 CHOOSING = ("harbor",)
 """Rows that choose the secret themselves."""
+
+LISTING = ("dockerhub_token", "gitlab", "gitlab:access", "jfrog_token")
+"""Rows whose vendor keeps a list of what was made."""
 
 
 @pytest.fixture(params=sorted({*HARNESSES, *PROVIDERS}))
@@ -470,7 +514,8 @@ async def test_what_lives_on_can_be_ended(harness: Harness) -> None:
     strategy = harness.provider.strategy
     assert (harness.name in ENDING) == (strategy in {Strategy.CREATE_RETIRE, Strategy.TWO_SLOT})
     assert isinstance(harness.provider, Retires) or harness.name not in ENDING
-    assert isinstance(harness.provider, ListsMade) or strategy is not Strategy.CREATE_RETIRE
+    assert (harness.name in LISTING) == (strategy is Strategy.CREATE_RETIRE)
+    assert isinstance(harness.provider, ListsMade) or harness.name not in LISTING
 
 
 @some_of(ENDING)
@@ -550,3 +595,31 @@ async def test_a_chosen_secret_is_kept_before_it_is_in_force(harness: Harness) -
     assert works(harness, kept[0])
     issued = await harness.provider.issue(replace(order_after(), keep=keep))
     assert kept[1:] == [issued]
+
+
+@some_of(LISTING)
+async def test_an_orphan_is_found_and_ended(harness: Harness) -> None:
+    """What a lost answer left at the vendor is listed under the rotation that made it, until it is ended."""
+    assert isinstance(harness.provider, ListsMade)
+    assert isinstance(harness.provider, Retires)
+    old = await harness.provider.issue(order_after(rotation="1-first"))
+    harness.lose_answer()
+    with pytest.raises(UnavailableError):
+        await harness.provider.issue(order_after(old, rotation="2-lost"))
+    made = await harness.provider.made(order_after(old, rotation="3-now"))
+    assert {one.rotation for one in made} == {"1-first", "2-lost"}
+    assert [one.handle for one in made if one.rotation == "1-first"] == [old.handle]
+    orphan = next(one.handle for one in made if one.rotation == "2-lost")
+    for _ in range(2):
+        assert await harness.provider.retire(orphan, None) is Retirement.ENDED
+    assert [one.handle for one in await harness.provider.made(order_after(old))] == [old.handle]
+    assert works(harness, old)
+
+
+@some_of(LISTING)
+async def test_only_what_is_ours_is_listed(harness: Harness) -> None:
+    """What another credential or another installation made is not in the list."""
+    assert isinstance(harness.provider, ListsMade)
+    await harness.provider.issue(order_after())
+    assert await harness.provider.made(order_after(credential="others")) == []
+    assert await harness.provider.made(replace(order_after(), installation="ffffffff")) == []
