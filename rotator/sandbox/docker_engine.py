@@ -177,6 +177,8 @@ def _passes(service: Service, filters: dict[str, Any]) -> bool:
 
 def _decoded(header: str) -> dict[str, Any] | None:
     """Return the login in a header. One that cannot be read is kept as it is and of no use: here None."""
+    if set(header) & {"+", "/"}:  # Python takes both alphabets, Go's decoder one
+        return None
     try:
         login = json.loads(base64.b64decode(header, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError):
