@@ -26,16 +26,19 @@ from rotator.domain.events import Event
 from rotator.domain.headroom import LimitStatus
 from rotator.domain.leak import LeakProgress
 from rotator.domain.model import Version
+from rotator.domain.place import PlaceStatus
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus
-from rotator.engine.credential import Credential
+from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.dispatch import Dispatcher, Ticket
 from rotator.engine.guard import Guard
+from rotator.engine.handover import Acknowledged, HandOver, Revealed
 from rotator.engine.headroom import HeadroomWatch
 from rotator.engine.hooks import Hooks
 from rotator.engine.images import ImageWatch
 from rotator.engine.leak import Leaks
 from rotator.engine.ledger import Ledger
+from rotator.engine.places import Trial, place_status, try_target
 from rotator.engine.prove import Prover
 from rotator.engine.recover import recover
 from rotator.engine.retire import Retirer
@@ -69,8 +72,11 @@ class Parts:
     """Everything that was built, for `Application`."""
 
     credentials: Mapping[str, Credential]
+    targets: Mapping[str, DeliveryTarget]
     ledger: Ledger
     observer: Observer
+    rollout: Rollout
+    rotator: Rotator
     dispatcher: Dispatcher
     scheduler: Scheduler
     watch: Watch
@@ -164,6 +170,38 @@ class Application:
     def limits(self) -> Sequence[LimitStatus]:
         """Return the last known pull limits."""
         return self._parts.headroom.limits()
+
+    def places(self) -> Sequence[PlaceStatus]:
+        """Return how every target stands that holds a credential, in the order of their names."""
+        parts = self._parts
+        return [place_status(target, parts.ledger, parts.rollout) for _, target in sorted(parts.targets.items())]
+
+    async def try_target(self, name: str) -> Sequence[Trial]:
+        """Read a target's placements without writing anything. Errors as `rotator.engine.places.try_target`.
+
+        Raises:
+            NotFoundError: No such target; the known ones are named.
+        """
+        target = self._parts.targets.get(name)
+        if target is None:
+            known = ", ".join(sorted(self._parts.targets)) or "none"
+            raise NotFoundError(f"no target that holds a credential is named {name}", hint=f"There are: {known}")
+        return await try_target(target, self._parts.ledger)
+
+    async def acknowledge(self, name: str, generation: int, by: str) -> Acknowledged:
+        """Take a person's word that a login is in place. Errors as `HandOver.acknowledge`."""
+        done = await self._hand_over().acknowledge(name, generation, by)
+        credential = self._parts.credentials.get(done.delivery.credential)
+        if credential is not None:
+            await self._parts.rotator.settle(credential)
+        return done
+
+    async def reveal(self, name: str, by: str) -> Revealed:
+        """Return the login that a person is to enter, once. Secret. Errors as `HandOver.reveal`."""
+        return await self._hand_over().reveal(name, by)
+
+    def _hand_over(self) -> HandOver:
+        return HandOver(self._parts.targets, self._parts.ledger, self.clock, self._parts.hooks)
 
     async def request_rotation(self, name: str, message: str, by: str) -> Ticket:
         """Rotate ``name`` now, or join the rotation that runs. Errors as `Dispatcher.request`."""
@@ -284,7 +322,10 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
     watch = Watch(watched, ledger, rollout, rotator, world)
     return Parts(
         credentials=credentials,
+        targets=targets,
         ledger=ledger,
+        rollout=rollout,
+        rotator=rotator,
         observer=observer,
         dispatcher=dispatcher,
         scheduler=scheduler,

@@ -364,6 +364,24 @@ class Target(Protocol):
         ...
 
 
+@runtime_checkable
+class HandsOver(Protocol):
+    """A `Target` whose last step a person may have to do: its `apply` raises AwaitingOperatorError then."""
+
+    @property
+    def reveals(self) -> bool:
+        """Whether the person gets the login from the daemon: shown once per generation, on its UNIX socket."""
+        ...
+
+    async def taken(self, placement: str) -> None:
+        """Take away what was handed over, since the person said that it is done. Safe to repeat.
+
+        Raises:
+            RotatorError: It could not be taken away; that it is done stays true.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What one transaction writes: all of it or nothing.

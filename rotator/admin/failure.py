@@ -23,6 +23,7 @@ STATUS: dict[str, int] = {
     "token_required": 401,
     "token_unknown": 401,
     "caller_not_allowed": 403,
+    "local_only": 403,
     "cross_site": 403,
     "unknown_path": 404,
     "method_not_allowed": 405,
@@ -51,6 +52,12 @@ class KeyReusedError(PermanentError):
     """One idempotency key was sent with two different requests."""
 
     code = "idempotency_key_reused"
+
+
+class LocalOnlyError(PermanentError):
+    """This is answered on the UNIX socket alone."""
+
+    code = "local_only"
 
 
 class BusyError(PermanentError):

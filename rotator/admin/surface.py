@@ -11,9 +11,12 @@ from rotator.config.root import Config
 from rotator.domain.events import Event
 from rotator.domain.headroom import LimitStatus
 from rotator.domain.model import Version
+from rotator.domain.place import PlaceStatus
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus
 from rotator.engine.dispatch import Ticket
+from rotator.engine.handover import Acknowledged, Revealed
+from rotator.engine.places import Trial
 from rotator.ports import Clock
 
 
@@ -58,6 +61,26 @@ class AdminSurface(Protocol):
 
     def limits(self) -> Sequence[LimitStatus]:
         """Return the last known pull limits."""
+        ...
+
+    def places(self) -> Sequence[PlaceStatus]:
+        """Return how every target stands that holds a credential, in the order of their names."""
+        ...
+
+    async def try_target(self, name: str) -> Sequence[Trial]:
+        """Read a target's placements without writing anything.
+
+        Raises:
+            NotFoundError: No such target. StoreError: The logins to compare with could not be read.
+        """
+        ...
+
+    async def acknowledge(self, name: str, generation: int, by: str) -> Acknowledged:
+        """Take a person's word that a login is in place. Errors as `rotator.engine.handover.HandOver.acknowledge`."""
+        ...
+
+    async def reveal(self, name: str, by: str) -> Revealed:
+        """Return the login that a person is to enter, once. Secret. Errors as `HandOver.reveal`."""
         ...
 
     async def request_rotation(self, name: str, message: str, by: str) -> Ticket:

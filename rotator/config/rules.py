@@ -56,6 +56,21 @@ def _one_login_per_registry(parts: Parts) -> Iterator[Finding]:
             )
 
 
+def _logins_fit_images(parts: Parts) -> Iterator[Finding]:
+    """A target that pulls one image can use a login for that image's registry only."""
+    for path, name in _deliveries(parts):
+        target, registry = parts.targets.get(name), parts.credentials[str(path[1])].registry
+        image = target.pulls() if target is not None else None
+        if image is not None and parse(image).registry != registry:
+            yield (
+                path,
+                (
+                    f"pulls {image}, and this credential is for {registry}; "
+                    f"deliver the credential for {parse(image).registry} there"
+                ),
+            )
+
+
 def _images_belong_to_registry(parts: Parts) -> Iterator[Finding]:
     for name, credential in parts.credentials.items():
         for index, image in enumerate(credential.images):
@@ -138,6 +153,7 @@ _RULES: tuple[Callable[[Parts], Iterator[Finding]], ...] = (
     _targets_exist,
     _targets_once,
     _one_login_per_registry,
+    _logins_fit_images,
     _images_belong_to_registry,
     _image_ids_differ,
     _times_can_work,

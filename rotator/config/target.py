@@ -28,3 +28,7 @@ class TargetConfig(BaseModel):
     region: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] | None = None
     """Where its hosts are, in the cloud's own word (``eu-west-1``, ``europe-west1``), so that ``rotator check`` can
     tell when a registry is far from them. Changes nothing else. None: not said."""
+
+    def pulls(self) -> str | None:
+        """Return the one image that is pulled with what this target holds; None where it may be any."""
+        return None

@@ -55,6 +55,25 @@ def _latest(config: Config) -> Iterator[str]:
                 yield f"{path}: is pulled as latest, which may go away or change; write the tag that is deployed"
 
 
+def _latest_at_targets(config: Config) -> Iterator[str]:
+    for name, target in config.targets.items():
+        image = target.pulls()
+        if image is not None and parse(image).pull == "latest":
+            yield f"{_at('targets', name)}: deploys latest, which may be another image each time; write a version"
+
+
+def _unproved_images(config: Config) -> Iterator[str]:
+    for name, credential in config.credentials.items():
+        for place in credential.deliver_to:
+            target = config.targets.get(place)
+            image = target.pulls() if target is not None else None
+            if image is not None and image not in credential.images:
+                yield (
+                    f"{_at('credentials', name)}: target {place} pulls {image}; "
+                    "add it to images, so that no version is delivered that cannot pull it"
+                )
+
+
 def _insecure(config: Config) -> Iterator[str]:
     for path, value in walk(config, ()):
         if value is True and str(path[-1]).startswith("insecure"):
@@ -72,5 +91,7 @@ _LOOKS: tuple[Callable[[Config], Iterator[str]], ...] = (
     _unused_registries,
     _no_images,
     _latest,
+    _latest_at_targets,
+    _unproved_images,
     _insecure,
 )

@@ -220,6 +220,27 @@ class OrphansSwept:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorActed:
+    """A person did their part of a delivery.
+
+    Args:
+        action: ``revealed``: the login was shown to them. ``acknowledged``: they said that it is in place.
+        target: The target's name.
+        placement: The spot inside it.
+        credential: The credential's name.
+        generation: The generation that this was about.
+        by: Who, as the admin API knows them.
+    """
+
+    action: str
+    target: str
+    placement: str
+    credential: str
+    generation: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class HeadroomAsked:
     """A registry was asked what is left of its pull limit.
 
@@ -296,6 +317,7 @@ Event = (
     | SourceFailed
     | HeadroomAsked
     | ImageLookedAt
+    | OperatorActed
     | OrphansSwept
     | Crashed
     | ConfigReloaded

@@ -235,6 +235,7 @@ class Delivery:
         confirmed_generation: The newest generation that was confirmed there; 0 for none.
         proof: How ``confirmed_generation`` is known.
         written_at: When a write last changed the placement; None when none did.
+        revealed_at: When the login of ``generation`` was shown to the person who is awaited; None when it was not.
     """
 
     target: str
@@ -249,6 +250,7 @@ class Delivery:
     confirmed_generation: int = 0
     proof: Proof = Proof.VALUE
     written_at: datetime | None = None
+    revealed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

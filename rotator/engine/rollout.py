@@ -38,12 +38,14 @@ class Report:
         failed: Placements that were not.
         waiting: Required targets of which something is not confirmed.
         error: The first error met; None when there was none.
+        awaiting: Placements that wait for a person, who has what they need; they are counted as failed, too.
     """
 
     confirmed: int = 0
     failed: int = 0
     waiting: frozenset[str] = frozenset()
     error: RotatorError | None = None
+    awaiting: int = 0
 
     def __str__(self) -> str:
         """Return a sentence with the counts."""
@@ -116,7 +118,7 @@ class Rollout:
 
         A target whose placements were not listed since the start counts as waiting: it may have one that lacks it.
         """
-        confirmed = failed = 0
+        confirmed = failed = awaiting = 0
         waiting: set[str] = set()
         error: RotatorError | None = None
         for target in credential.targets:
@@ -124,12 +126,13 @@ class Rollout:
             behind = [one for one in deliveries if one.confirmed_generation < version.generation]
             confirmed += len(deliveries) - len(behind)
             failed += len(behind)
+            awaiting += sum(one.state is DeliveryState.AWAITING for one in behind)
             unlisted = self._unlisted.get(target.name)
             if target.required and (behind or unlisted or target.name not in self._listed):
                 waiting.add(target.name)
             if error is None and (behind or unlisted):
                 error = unlisted or UnavailableError(f"{target.name}: {behind[0].placement}: {behind[0].message}")
-        return Report(confirmed, failed, frozenset(waiting), error)
+        return Report(confirmed, failed, frozenset(waiting), error, awaiting)
 
     def fence(self, credential: str) -> int:
         """Return the highest generation of ``credential`` that a placement held against us; 0 for none.
@@ -218,6 +221,9 @@ class Rollout:
                 if last.generation > version.generation or last.confirmed_generation >= version.generation:
                     continue  # a newer one is on its way there already, or a neighbour's write brought this one
                 is_again = last.generation == version.generation
+                if is_again and last.state is DeliveryState.AWAITING:
+                    yield replace(last, attempts=last.attempts + 1)  # a person is told again; nothing else begins
+                    continue
                 yield Delivery(
                     target.name,
                     one.placement,
@@ -229,6 +235,7 @@ class Rollout:
                     confirmed_generation=last.confirmed_generation,
                     proof=last.proof,
                     written_at=last.written_at,
+                    revealed_at=last.revealed_at if is_again else None,
                 )
 
     def _last(self, target: DeliveryTarget, placement: str, credential: str) -> Delivery:
@@ -407,12 +414,14 @@ def merge(known: Delivery, outcome: Delivery) -> Delivery:
     A generation that was confirmed by an earlier try is confirmed, whatever became of the intent of a later one; but
     not where a later try failed: then nobody knows what is there, and it is tried again.
     """
+    if outcome.state is DeliveryState.AWAITING and known.confirmed_generation >= outcome.generation:
+        return known  # the person said meanwhile that it is done
     is_latest = (outcome.generation, outcome.attempts) >= (known.generation, known.attempts)
     latest = outcome if is_latest else known
     confirmed = max(known.confirmed_generation, outcome.confirmed_generation)
     if latest.state is DeliveryState.INTENDED and confirmed == latest.generation:
         return replace(latest, state=DeliveryState.CONFIRMED, at=outcome.at, confirmed_generation=confirmed)
-    if latest.state in _UNDONE and confirmed == latest.generation:
+    if latest.state is DeliveryState.FAILED and confirmed == latest.generation:
         return replace(latest, confirmed_generation=0)
     return latest if latest.confirmed_generation == confirmed else replace(latest, confirmed_generation=confirmed)
 

@@ -17,6 +17,7 @@ from rotator.domain.events import (
     Event,
     HeadroomAsked,
     ImageLookedAt,
+    OperatorActed,
     OrphansSwept,
     RotationFinished,
     RotationStarted,
@@ -31,6 +32,10 @@ from rotator.domain.events import (
 )
 from rotator.domain.model import Expiry
 from rotator.domain.verdict import Verdict
+from rotator.errors import AwaitingOperatorError
+
+_DELIVERED = {"": "delivery_confirmed", AwaitingOperatorError.code: "delivery_awaits_person"}
+"""The line's name by the error's code."""
 
 _OUTCOMES = {
     "succeeded": ("info", "rotation_succeeded"),
@@ -84,6 +89,8 @@ class LogHook:
                 self._headroom_asked(event)
             case ImageLookedAt():
                 self._image_looked_at(event)
+            case OperatorActed():
+                self._operator_acted(event)
             case OrphansSwept():
                 self._orphans_swept(event)
             case WaveFinished():
@@ -97,6 +104,16 @@ class LogHook:
                 self._config_reloaded(event)
             case _:
                 assert_never(event)
+
+    def _operator_acted(self, event: OperatorActed) -> None:
+        self._log.info(
+            "login_revealed" if event.action == "revealed" else "delivery_acknowledged",
+            target=event.target,
+            placement=event.placement,
+            credential=event.credential,
+            generation=event.generation,
+            by=event.by,
+        )
 
     def _orphans_swept(self, event: OrphansSwept) -> None:
         level = "warning" if event.error else "info"
@@ -151,7 +168,7 @@ class LogHook:
             return  # thousands of these a second in a large rotation
         write = self._log.warning if event.error else self._log.debug
         write(
-            "delivery_failed" if event.error else "delivery_confirmed",
+            _DELIVERED.get(event.error, "delivery_failed"),
             target=event.target,
             placement=event.placement,
             credential=event.credential,

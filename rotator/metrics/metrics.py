@@ -23,6 +23,7 @@ from rotator.domain.events import (
     Event,
     HeadroomAsked,
     ImageLookedAt,
+    OperatorActed,
     OrphansSwept,
     RotationFinished,
     RotationStarted,
@@ -114,6 +115,7 @@ class Metrics:
                 | SourceFailed()
                 | ImageLookedAt()
                 | Crashed()
+                | OperatorActed()
                 | OrphansSwept()
                 | WaveFinished()
                 | VersionEnded()

@@ -28,6 +28,7 @@ ROTATION_COLUMNS = (
 DELIVERY_COLUMNS = (
     *("target", "placement", "credential", "generation", "state", "at"),
     *("error", "message", "attempts", "confirmed_generation", "proof", "written_at"),
+    "revealed_at",
 )
 SAMPLE_COLUMNS = (
     *("registry", "credential", "at"),

@@ -103,6 +103,7 @@ deliveries = Table(
     Column("confirmed_generation", Integer, nullable=False),
     Column("proof", String(16), nullable=False, server_default="value"),
     Column("written_at", Instant),
+    Column("revealed_at", Instant),
 )
 """One row a credential and placement: the latest try, and the newest generation confirmed there."""
 

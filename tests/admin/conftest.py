@@ -19,16 +19,22 @@ from rotator.admin.surface import AdminSurface
 from rotator.clock import SystemClock
 from rotator.config.credential import CredentialConfig
 from rotator.config.root import AdminConfig, Config, MetricsConfig
+from rotator.domain.declares import Concurrency, Declares, Effect, Proof
 from rotator.domain.events import Event
 from rotator.domain.headroom import Counted, Headroom, HeadroomState, LimitStatus, Sample
-from rotator.domain.model import Delivery, DeliveryState, Expiry, Record, Stage, Version
+from rotator.domain.model import Delivery, DeliveryState, Expiry, Login, Record, Stage, Version
+from rotator.domain.place import Holding, PlaceStatus, judge_place
 from rotator.domain.rotation import Rotation, State, Step
 from rotator.domain.status import CredentialStatus, Health, TargetStatus
 from rotator.engine.dispatch import Ticket
-from rotator.errors import NotFoundError
+from rotator.engine.handover import Acknowledged, Revealed
+from rotator.engine.places import Trial
+from rotator.errors import ConflictError, NotFoundError
 from rotator.ports import Clock
+from rotator.secret import Secret
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+SHOWN = "canary-shown-once-3b1c"
 TOKEN = "correct-horse-battery-staple-0123456789"
 
 
@@ -61,6 +67,24 @@ def make_status(name: str) -> CredentialStatus:
             ),
         ),
     )
+
+
+def make_delivery(state: DeliveryState) -> Delivery:
+    """Return the delivery of generation 2 to the project of a target."""
+    confirmed = 2 if state is DeliveryState.CONFIRMED else 1
+    return Delivery("tago", "acme", "ghcr", 2, state, NOW, message="enter it", confirmed_generation=confirmed)
+
+
+def make_place(name: str, state: DeliveryState) -> PlaceStatus:
+    """Return a target with one placement in that state."""
+    delivery = make_delivery(state)
+    behind = () if state is DeliveryState.CONFIRMED else (delivery,)
+    expires_at = NOW + timedelta(hours=3)
+    confirmed = delivery.confirmed_generation
+    holding = Holding("ghcr", 2, confirmed, 1, 1 - len(behind), expires_at, NOW, Proof.OPERATOR, behind)
+    word, next_step = judge_place("", (holding,))
+    declares = Declares(Proof.OPERATOR, Effect.CAUSES_REDEPLOY, Concurrency.SERIALISED, timedelta(hours=6))
+    return PlaceStatus(name, "tagoio_deploy", True, declares, (holding,), word, next_step)  # noqa: FBT003
 
 
 def make_version(name: str, generation: int) -> Version:
@@ -116,6 +140,7 @@ class FakeDaemon:
     ready: str = ""
     alive: str = ""
     requests: list[tuple[str, str, str]] = field(default_factory=list)
+    acts: list[tuple[str, str, str]] = field(default_factory=list)
     kept: dict[str, Rotation] = field(default_factory=dict)
     queues: list[asyncio.Queue[Event]] = field(default_factory=list)
     subscribed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -133,6 +158,33 @@ class FakeDaemon:
         """Return one limit that will be used up in an hour."""
         told = Headroom(HeadroomState.LIMITED, 200, 50, 21_600, source=Counted.ACCOUNT)
         return [LimitStatus(Sample("docker.io", "hub", NOW, told), NOW + timedelta(hours=1))]
+
+    def places(self) -> Sequence[PlaceStatus]:
+        """Return one target that waits for a person, and one that holds what it must."""
+        return [make_place("prod", DeliveryState.CONFIRMED), make_place("tago", DeliveryState.AWAITING)]
+
+    async def try_target(self, name: str) -> Sequence[Trial]:
+        """Return one placement that could be read, and one that could not."""
+        self._known(name)
+        return [Trial("web", "", "readable"), Trial("api", "permission_denied", "may not read")]
+
+    async def acknowledge(self, name: str, generation: int, by: str) -> Acknowledged:
+        """Remember the word; only the second generation waits."""
+        self._known(name)
+        if generation != 2:
+            raise ConflictError(f"generation 2 waits to be entered, not {generation}")
+        self.acts.append(("acknowledged", name, by))
+        return Acknowledged(make_delivery(DeliveryState.CONFIRMED), "the file is still there")
+
+    async def reveal(self, name: str, by: str) -> Revealed:
+        """Show the login and remember to whom."""
+        self._known(name)
+        self.acts.append(("revealed", name, by))
+        return Revealed(make_delivery(DeliveryState.AWAITING), Login("robot", Secret(SHOWN)))
+
+    def _known(self, name: str) -> None:
+        if name != "tago":
+            raise NotFoundError(f"no target that holds a credential is named {name}")
 
     async def request_rotation(self, name: str, message: str, by: str) -> Ticket:
         """Remember the request; the first starts a rotation, the others join it."""

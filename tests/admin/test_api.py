@@ -20,6 +20,7 @@ READS = [
     "/api/v1/credentials/ecr-prod/versions",
     "/api/v1/rotations",
     "/api/v1/limits",
+    "/api/v1/targets",
     "/api/v1/openapi.json",
 ]
 
@@ -234,9 +235,14 @@ async def test_the_unforeseen_shows_nothing_but_where_to_look(served: Any, error
 
 
 async def test_openapi_describes_every_path(served: Any) -> None:
-    """The description names every path, and knows no other method than GET but for the one POST."""
+    """The description names every path, and knows no other method than GET but for the few POSTs."""
     async with served.unix() as session:
         paths = (await (await session.get("/api/v1/openapi.json")).json())["paths"]
     methods = {(method, path) for path, methods in paths.items() for method in methods}
     assert {method for method, _ in methods} == {"get", "post"}
-    assert [path for method, path in methods if method == "post"] == ["/api/v1/credentials/{name}/rotations"]
+    assert {path for method, path in methods if method == "post"} == {
+        "/api/v1/credentials/{name}/rotations",
+        "/api/v1/targets/{name}/acknowledgements",
+        "/api/v1/targets/{name}/revelations",
+        "/api/v1/targets/{name}/trials",
+    }

@@ -82,6 +82,13 @@ class Shelf(TargetConfig):
     insecure: bool = False
     """Whether the shelf stands outdoors."""
 
+    image: str | None = None
+    """The one image that is pulled with what it holds."""
+
+    def pulls(self) -> str | None:
+        """Return the image."""
+        return self.image
+
 
 @pytest.fixture(scope="session")
 def kinds() -> Kinds:

@@ -13,6 +13,7 @@ from rotator.config.warning import warnings
 
 OPEN = "the peer is not authenticated; its logins can be read by whoever is between"
 LATEST = "is pulled as latest, which may go away or change; write the tag that is deployed"
+UNPROVED = "add it to images, so that no version is delivered that cannot pull it"
 SOUND = """
 credentials:
   a: {provider: minted, registry: registry.example, images: ["registry.example/app:1"], deliver_to: [shelf]}
@@ -54,6 +55,14 @@ targets:
             SOUND.replace("type: shelf", "type: shelf, insecure: true"),
             [f"targets.shelf.insecure: {OPEN}"],
             id="insecure-target",
+        ),
+        pytest.param(
+            SOUND.replace("type: shelf", 'type: shelf, image: "registry.example/other:latest"'),
+            [
+                "targets.shelf: deploys latest, which may be another image each time; write a version",
+                f"credentials.a: target shelf pulls registry.example/other:latest; {UNPROVED}",
+            ],
+            id="image-of-a-target",
         ),
         pytest.param(
             SOUND + "registries: {quay.io: {}}",
