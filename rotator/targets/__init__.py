@@ -16,6 +16,7 @@ TARGETS: dict[str, str] = {
     "http": "rotator.targets.http:HttpTarget",
     "kubernetes": "rotator.targets.kubernetes:KubernetesTarget",
     "swarm": "rotator.targets.swarm:SwarmTarget",
+    "tagoio_deploy": "rotator.targets.tagoio_deploy:TagoioDeployTarget",
     "tagoio_secret": "rotator.targets.tagoio_secret:TagoioSecretTarget",
     "vault_kv": "rotator.targets.vault_kv:VaultKvTarget",
     "webhook": "rotator.targets.webhook:WebhookTarget",

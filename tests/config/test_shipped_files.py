@@ -33,6 +33,7 @@ SCENARIOS = {
     "gitlab-deploy-tokens",
     "many-registries-one-pull-secret",
     "one-host-no-vault",
+    "tagoio-deploy",
 }
 AUTH_METHODS = (AppRoleAuth, AwsAuth, JwtAuth, KubernetesAuth, TokenAuth)
 

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from aiohttp import web
 from rotator.clock import SystemClock
 from rotator.config.target import TargetConfig
 from rotator.domain.model import Entry, Login
-from rotator.errors import RotatorError
+from rotator.errors import RotatorError, UnsupportedError
 from rotator.log.setup import PINNED
 from rotator.ports import Target
 from rotator.sandbox.docker_engine import SandboxDockerEngine
@@ -48,6 +49,7 @@ from rotator.targets.github_actions import GithubActionsConfig, GithubActionsTar
 from rotator.targets.http import HttpConfig, HttpTarget
 from rotator.targets.kubernetes import KubernetesConfig, KubernetesTarget
 from rotator.targets.swarm import SwarmConfig, SwarmTarget
+from rotator.targets.tagoio_deploy import TagoioDeployConfig, TagoioDeployTarget
 from rotator.targets.tagoio_secret import TagoioSecretConfig, TagoioSecretTarget
 from rotator.targets.vault_kv import VaultKvConfig, VaultKvTarget
 from rotator.targets.webhook import WebhookConfig, WebhookTarget
@@ -65,11 +67,13 @@ class Harness:
         target: Under test.
         add_foreign: Puts something of somebody else beside what the target wrote.
         has_foreign: Tells whether that is still there.
+        holds_one: Whether a placement has room for one login only.
     """
 
     target: Target
     add_foreign: Callable[[], None]
     has_foreign: Callable[[], bool]
+    holds_one: bool = False
 
 
 @dataclass
@@ -171,6 +175,32 @@ async def _tagoio(world: World) -> tuple[SandboxTagoio, TargetContext, dict[str,
     path.write_text(CANARY)
     api = {"url": server.url, "token": {"file": str(path)}, "insecure": True}
     return server, replace(world.context, sources={"file": FileSource(FileRules())}), api
+
+
+async def _tagoio_deploy(world: World) -> Harness:
+    """Return a target that deploys by requests; deployments end at once."""
+    server, context, api = await _tagoio(world)
+    server.add_project("acme", image="ghcr.io/acme/app", image_tag="v1")
+    server.deploy_time = timedelta()
+    path = "/made-up/{project}/image"
+    login = {"username": "{username}", "password": "{password}"}
+    requests = {
+        "api": api,
+        "apply": {"path": path, "body": login},
+        "read": {"path": path, "username_at": "/result/username", "updated_at": "/result/updated_at"},
+        "status": {"path": "/made-up/{project}/deployments", "state_at": "/result/0/status", "id_at": "/result/0/id"},
+    }
+    options = {"project": "acme", "image": "ghcr.io/acme/app", "image_tag": "v1", "mode": "http", "http": requests}
+    config = TagoioDeployConfig.model_validate({"type": "tagoio_deploy", **options})
+
+    def add_foreign() -> None:
+        server.form("acme")["image_tag"] = "v2"
+
+    def has_foreign() -> bool:
+        return server.form("acme")["image_tag"] == "v2"
+
+    target = TagoioDeployTarget("edge", config, context)
+    return Harness(target, add_foreign, has_foreign, holds_one=True)
 
 
 async def _tagoio_secret(world: World) -> Harness:
@@ -358,6 +388,7 @@ HARNESSES: dict[str, Callable[[World], Awaitable[Harness]]] = {
     "kubernetes-merge": _kubernetes_merge,
     "kubernetes-real": _kubernetes_real,
     "swarm": _swarm,
+    "tagoio_deploy": _tagoio_deploy,
     "tagoio_secret": _tagoio_secret,
     "vault_kv": _vault_kv,
     "vault_kv-plain": _vault_kv_plain,
@@ -450,9 +481,14 @@ async def test_apply_is_idempotent(harness: Harness) -> None:
 
 
 async def test_several_credentials(harness: Harness) -> None:
-    """One placement holds several credentials, written in one step."""
+    """One placement holds several credentials, written in one step; where there is room for one only, none is."""
     placement = await only_placement(harness.target)
     entries = [entry(), entry("hub", "docker.io"), entry("ecr", "123456789012.dkr.ecr.eu-west-1.amazonaws.com")]
+    if harness.holds_one:
+        with pytest.raises(UnsupportedError):
+            await harness.target.apply(placement, entries)
+        assert dict((await harness.target.read(placement, [entry()])).logins) == {}
+        return
     held = await harness.target.apply(placement, entries)
     assert dict(held.logins) == {each.credential: each.login for each in entries}
 
@@ -460,15 +496,13 @@ async def test_several_credentials(harness: Harness) -> None:
 async def test_newer_replaces_older(harness: Harness) -> None:
     """A newer generation takes the place of an older one; its neighbour stays."""
     placement = await only_placement(harness.target)
-    neighbour = entry("quay", "quay.io")
-    await harness.target.apply(placement, [entry(), neighbour])
-    newer = entry(generation=2)
-    held = await harness.target.apply(placement, [newer, neighbour])
+    neighbours = [] if harness.holds_one else [entry("quay", "quay.io")]
+    await harness.target.apply(placement, [entry(), *neighbours])
+    wanted = [entry(generation=2), *neighbours]
+    held = await harness.target.apply(placement, wanted)
     assert held.changed
-    assert dict((await harness.target.read(placement, [newer, neighbour])).logins) == {
-        "ghcr": newer.login,
-        "quay": neighbour.login,
-    }
+    found = await harness.target.read(placement, wanted)
+    assert dict(found.logins) == {one.credential: one.login for one in wanted}
 
 
 async def test_unrelated_entries_survive(harness: Harness) -> None:
