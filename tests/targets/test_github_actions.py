@@ -109,11 +109,11 @@ async def test_each_kind_of_place(github: SandboxGithub, make: Make, options: di
 async def test_an_organisation_s_secret_is_not_widened(github: SandboxGithub, make: Make, store: str) -> None:
     """The repositories that may use a secret stay the same ones, more than a page of them."""
     place, selected = f"orgs/acme/{store}/secrets", tuple(range(1, 151))
-    github.put(place, "REGISTRY_USERNAME", "old", "all")
+    github.put(place, "REGISTRY_USERNAME", "old", "private")
     github.put(place, "REGISTRY_PASSWORD", "old", "selected", selected)
-    await make(organizations=["acme"], store=store).apply("acme", [entry()])
+    await make(organizations=["acme"], store=store, visibility="all").apply("acme", [entry()])
     user, password = (github.places[place][name] for name in ("REGISTRY_USERNAME", "REGISTRY_PASSWORD"))
-    assert (user.visibility, password.visibility, password.value) == ("all", "selected", f"{CANARY}-1")
+    assert (user.visibility, password.visibility, password.value) == ("private", "selected", f"{CANARY}-1")
     assert password.selected == [str(one) if store == "dependabot" else one for one in selected]
 
 

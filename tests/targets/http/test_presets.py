@@ -575,6 +575,7 @@ async def test_a_busy_platform_is_left_alone(make: Make) -> None:
         assert sum(1 for method, _, _ in server.sent if method == "PUT") == 2
         server.state = "success"
         assert (await target.apply("paas", [entry(2)])).logins == {"ghcr": entry(2).login}
+        assert sum(1 for method, _, _ in server.sent if method == "PUT") == 2
 
 
 async def test_a_deployment_that_failed_is_told(make: Make) -> None:
