@@ -8,6 +8,7 @@ from __future__ import annotations
 
 PROVIDERS: dict[str, str] = {
     "acr": "rotator.providers.acr:Acr",
+    "acr_token": "rotator.providers.acr_token:AcrToken",
     "custom": "rotator.providers.custom:Custom",
     "digitalocean": "rotator.providers.digitalocean:DigitalOcean",
     "dockerhub": "rotator.providers.dockerhub:DockerHub",

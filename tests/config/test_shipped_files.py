@@ -25,6 +25,7 @@ SHIPPED = Path(__file__).parents[2] / "config"
 REFERENCE = SHIPPED / "rotator.yaml"
 FILES = [REFERENCE, *sorted((SHIPPED / "examples").glob("*.yaml"))]
 SCENARIOS = {
+    "acr-token-two-passwords",
     "custom-registry-private-ca",
     "dockerhub-to-docker-hosts",
     "ecr-cross-account",

@@ -138,7 +138,7 @@ class Entra(SandboxServer):
         async def exchange(request: web.Request) -> web.Response:
             form = {key: str(value) for key, value in (await request.post()).items()}
             self.exchanges.append(form)
-            if form["access_token"].removeprefix("entra for ") not in self.trusted:
+            if form["access_token"].removeprefix("entra-for:") not in self.trusted:
                 return web.json_response({"errors": [{"code": "UNAUTHORIZED"}]}, status=401)
             token = self._refresh_token()
             registry.add_login("00000000-0000-0000-0000-000000000000", token)
@@ -159,13 +159,13 @@ class Entra(SandboxServer):
             return web.json_response({"error": "invalid_client", "error_description": text}, status=401)
         if form["scope"] not in self.audiences:
             return web.json_response({"error": "invalid_resource"}, status=400)
-        return web.json_response({"access_token": f"entra for {form['scope']}", "expires_in": 3599})
+        return web.json_response({"access_token": f"entra-for:{form['scope']}", "expires_in": 3599})
 
     async def _identity(self, request: web.Request) -> web.Response:
         if request.headers.get("X-IDENTITY-HEADER") != CANARY:
             return web.json_response({"message": "no"}, status=400)
         resource = request.query["resource"]
-        token = {"access_token": f"entra for {resource}/.default", "expires_on": "4102444800", "resource": resource}
+        token = {"access_token": f"entra-for:{resource}/.default", "expires_on": "4102444800", "resource": resource}
         return web.json_response({**token, "token_type": "Bearer"})
 
 

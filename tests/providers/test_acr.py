@@ -72,7 +72,7 @@ async def test_a_token_becomes_a_password_for_three_hours(
         {
             "grant_type": "access_token",
             "service": acr_registry.host,
-            "access_token": f"entra for {AUDIENCES[0]}",
+            "access_token": f"entra-for:{AUDIENCES[0]}",
             "tenant": "contoso.example",
         }
     ]
@@ -178,7 +178,7 @@ async def test_the_sdk_finds_the_machines_identity(
     provider = make(service_principal=None, authority_url="https://login.microsoftonline.com")
     issued = await provider.issue(Order())
     assert (await provider.probe(issued.login)).verdict is Verdict.ACCEPTED
-    assert entra.exchanges[0]["access_token"] == f"entra for {AUDIENCES[0]}"
+    assert entra.exchanges[0]["access_token"] == f"entra-for:{AUDIENCES[0]}"
     assert acr_registry.accepts(NULL_GUID, issued.login.secret.reveal())
 
 

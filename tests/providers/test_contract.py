@@ -25,6 +25,7 @@ from rotator.errors import NotFoundError, PermissionDeniedError, RotatorError, U
 from rotator.ports import Clock, ListsMade, Order, Provider, Retires
 from rotator.providers import PROVIDERS
 from rotator.providers.acr import Acr, AcrConfig
+from rotator.providers.acr_token import AcrToken, AcrTokenConfig
 from rotator.providers.context import ProviderContext
 from rotator.providers.custom import Custom, CustomConfig
 from rotator.providers.digitalocean import DigitalOcean, DigitalOceanConfig
@@ -40,9 +41,10 @@ from rotator.providers.jfrog import JFrog, JFrogConfig
 from rotator.providers.jfrog_token import JFrogToken, JFrogTokenConfig
 from rotator.providers.quay import Quay, QuayConfig
 from rotator.sandbox.aws import SandboxAws
+from rotator.sandbox.azure import SUBSCRIPTION, TOKEN, SandboxArm
 from rotator.sandbox.digitalocean import SandboxDigitalOcean
 from rotator.sandbox.dockerhub import SandboxDockerHub
-from rotator.sandbox.flavours import DOCKER_HUB
+from rotator.sandbox.flavours import ACR, DOCKER_HUB
 from rotator.sandbox.flavours.gitlab import GITLAB
 from rotator.sandbox.gitlab import SandboxGitLab
 from rotator.sandbox.harbor import SandboxHarbor
@@ -142,6 +144,31 @@ async def _acr(world: World) -> Harness:
     )
     provider = Acr(config, world.make_context(registry.host))
     return Harness(provider, registry, Path(secret["file"]), world.vendors.entra.stop)
+
+
+async def _acr_slots(world: World, **who: Any) -> Harness:
+    registry = await world.registry(ACR)
+    audience = "https://management.azure.com/.default"
+    arm = SandboxArm(world.clock, registry, bearer=f"entra-for:{audience}")
+    await world.stack.enter_async_context(arm)
+    secret = world.keep("client-secret", CANARY)
+    config = AcrTokenConfig.model_validate(
+        {
+            "registry": registry.host,
+            "registry_name": "acme0",
+            "subscription": SUBSCRIPTION,
+            "resource_group": "rg",
+            "tenant": "contoso.example",
+            "service_principal": {"client_id": "app-1", "client_secret": secret},
+            "authority_url": world.vendors.entra.url,
+            "arm_url": arm.url,
+            "arm_audience": audience,
+            "insecure": True,
+            **who,
+        }
+    )
+    provider = AcrToken(config, world.make_context(registry.host))
+    return Harness(provider, registry, Path(secret["file"]), arm.stop, partial(arm.lose, method="POST"))
 
 
 async def _gar(world: World) -> Harness:
@@ -312,6 +339,8 @@ async def _digitalocean(world: World) -> Harness:
 
 HARNESSES: dict[str, Build] = {
     "acr": _acr,
+    "acr_token": partial(_acr_slots, token=TOKEN),
+    "acr_token:admin": partial(_acr_slots, admin_user=True, max_age="30d"),
     "custom": _custom,
     "digitalocean": _digitalocean,
     "dockerhub": _dockerhub,
@@ -331,7 +360,16 @@ HARNESSES: dict[str, Build] = {
 }
 """One row per provider; further ways of one have rows of their own, ``name:way``."""
 
-ENDING = ("dockerhub_token", "gitlab", "gitlab:access", "harbor", "jfrog_token", "quay:regenerate")
+ENDING = (
+    "acr_token",
+    "acr_token:admin",
+    "dockerhub_token",
+    "gitlab",
+    "gitlab:access",
+    "harbor",
+    "jfrog_token",
+    "quay:regenerate",
+)
 """Rows whose versions do not die by themselves, and can be ended."""
 
 SILENT = ("dockerhub_token",)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from rotator.domain.attempt import Outcome
-from rotator.domain.model import Login
+from rotator.domain.model import SAME_AS_SECRET, Login
 from rotator.domain.reference import parse
 from rotator.domain.verdict import Verdict
 from rotator.engine.guard import PAUSE, REFUSALS, SLOW_PAUSE, Guard
@@ -169,6 +169,16 @@ async def test_what_the_token_server_says_closes_at_once(
     hub.fail(status, path="/token", headers=headers, body=body)
     await probe(guarded(hub), login)
     assert held_back(guard, hub.host, login.username) == pause
+
+
+async def test_an_account_whose_name_is_its_secret_is_known_by_a_placeholder(
+    hub: SandboxRegistry, guarded: Callable[[SandboxRegistry], RegistryClient], guard: Guard
+) -> None:
+    """The guard learns the name that a version carries, never a user name that is the secret."""
+    hub.fail(401, path="/token", body=LOCKED)
+    await probe(guarded(hub), Login("the-token-itself", Secret("the-token-itself")))
+    assert held_back(guard, hub.host, SAME_AS_SECRET) == PAUSE
+    assert held_back(guard, hub.host, "the-token-itself") == timedelta()
 
 
 @pytest.mark.parametrize(
