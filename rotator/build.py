@@ -31,6 +31,7 @@ from rotator.registry.client import RegistryClient, RegistrySettings
 from rotator.secret import Fingerprinter, Secret
 from rotator.sources.env import EnvSource
 from rotator.sources.file import FileRules, FileSource
+from rotator.store.audit import Chain
 from rotator.store.lock import StateLock
 from rotator.store.seal import KEY_BYTES, Sealer, load_keys, make_key
 from rotator.store.store import SqlStore, open_store
@@ -75,7 +76,7 @@ async def open_state(config: StoreConfig, stack: AsyncExitStack) -> tuple[SqlSto
     if path and config.seal_key_file is None:
         make_key(key_file, os.urandom(KEY_BYTES))
     keys = load_keys(key_file)
-    store = await open_store(config.url, Sealer(keys), holder=holder)
+    store = await open_store(config.url, Sealer(keys), Chain(keys), holder=holder)
     stack.push_async_callback(store.close)
     return store, Fingerprinter(keys[-1])
 

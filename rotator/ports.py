@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from rotator.domain.attempt import Attempt
+    from rotator.domain.audit import AuditRecord, AuditVerdict, ChainedRecord
     from rotator.domain.declares import Declares
     from rotator.domain.events import Event
     from rotator.domain.headroom import Headroom, Sample
@@ -394,6 +395,7 @@ class Changes:
         deliveries: Replaced by target, placement and credential.
         removed: Deliveries to forget, by (target, placement, credential).
         samples: Replaced by registry, credential and instant; of each pair only the newest few hundred stay.
+        audit: Appended to the audit, in order.
     """
 
     records: Sequence[Record] = ()
@@ -403,6 +405,7 @@ class Changes:
     deliveries: Sequence[Delivery] = ()
     removed: Sequence[tuple[str, str, str]] = ()
     samples: Sequence[Sample] = ()
+    audit: Sequence[AuditRecord] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,6 +460,18 @@ class Store(Protocol):
 
     async def rotations(self, credential: str | None, limit: int) -> Sequence[Rotation]:
         """Return the newest rotations, newest first; of all credentials when ``credential`` is None."""
+        ...
+
+    async def audit(self, after: int, limit: int) -> Sequence[ChainedRecord]:
+        """Return records of the audit after number ``after``, oldest first, at most ``limit``."""
+        ...
+
+    async def newest_audit(self, limit: int) -> Sequence[ChainedRecord]:
+        """Return the newest records of the audit, newest first."""
+        ...
+
+    async def verify_audit(self) -> AuditVerdict:
+        """Return whether every record is as it was written, in its place, and none is missing before the last."""
         ...
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from rotator.domain.audit import INTENT, of_end, of_rotation
 from rotator.domain.due import Due, Situation, first_due, next_due_at
 from rotator.domain.events import Crashed, RotationFinished, RotationStarted, StoreFailed
 from rotator.domain.model import Stage
@@ -303,7 +304,8 @@ class Dispatcher:
             if self._is_stopping:
                 raise UnavailableError(f"{credential.name}: the daemon is stopping", hint="Ask again once it is back")
             rotation = self._intend(credential, due, by, restores)
-            await self._ledger.amend(lambda: Changes(rotations=[*self._overtaken(rotation), rotation]))
+            begun = of_rotation(rotation, INTENT, f"{due.reason}: {due.message}", rotation.started_at)
+            await self._ledger.amend(lambda: Changes(rotations=[*self._overtaken(rotation), rotation], audit=[begun]))
             running = self._start(credential, rotation)
         self._world.emit(RotationStarted(rotation.id, credential.name, due.reason, due.message))
         return running.ticket(joined=False)
@@ -381,7 +383,7 @@ class Dispatcher:
             record, failures=record.failures + 1, next_attempt_at=now + HELD_BACK_AFTER_A_DEFECT, looked_at=now
         )
         try:
-            await self._ledger.commit(Changes(records=[record], rotations=[failed]))
+            await self._ledger.commit(Changes(records=[record], rotations=[failed], audit=[of_end(failed)]))
         except StoreError as error:
             self._store_failed(error)
             return

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
+from rotator.domain.audit import of_end, of_version
 from rotator.domain.model import Issued, Login, Record, Stage, Strategy, Version
 from rotator.domain.rotation import Rotation, State, advance, end
 from rotator.domain.shape import check_shape
@@ -66,6 +67,7 @@ class Issuer:
             versions=[*left, version],
             secrets={(version.credential, version.generation): issued.login.secret},
             rotations=[self._of(rotation, version)],
+            audit=[of_version("issue", version, "sealed", self._life(version), self._world.clock.now(), rotation.by)],
         )
         await self._ledger.commit(changes)
         return version
@@ -138,7 +140,9 @@ class Issuer:
         ended, record = self._unchanged(credential, rotation, version)
         pending = self._ledger.pending(credential.name)  # of a value that the source does not hold any more
         left = [given_up(self._ledger, pending)] if pending is not None else []
-        await self._ledger.commit(Changes(records=[record], versions=[version, *left], rotations=[ended]))
+        await self._ledger.commit(
+            Changes(records=[record], versions=[version, *left], rotations=[ended], audit=[of_end(ended)])
+        )
         return ended, ended.message
 
     def _unchanged(self, credential: Credential, rotation: Rotation, version: Version) -> tuple[Rotation, Record]:
@@ -206,7 +210,7 @@ class Issuer:
         """End a rotation that would bring back what was withdrawn."""
         message = "the source still holds the value that was withdrawn; it is not used unless somebody asks for it"
         ended = end(rotation, State.UNCHANGED, message, at=self._world.clock.now())
-        await self._ledger.commit(Changes(records=[self._looked(credential)], rotations=[ended]))
+        await self._ledger.commit(Changes(records=[self._looked(credential)], rotations=[ended], audit=[of_end(ended)]))
         return ended, message
 
     def _current(self, credential: Credential) -> Version:

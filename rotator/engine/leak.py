@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from rotator.domain.audit import INTENT, AuditRecord
 from rotator.domain.leak import LeakFacts, LeakProgress, leak_progress
 from rotator.domain.model import Stage, Strategy
 from rotator.engine.credential import Credential
@@ -69,7 +70,7 @@ class Leaks:
                 f"{name}: no version was ever in use, so none can have leaked",
                 hint=f"If its first version is on its way, wait for it (rotator status {name}) and ask again",
             )
-        await self._ledger.amend(lambda: self._marked(name))
+        await self._ledger.amend(lambda: self._marked(name, reason, by))
         current = self._ledger.current(name)
         if current is not None and current.leaked_at is not None:
             await self._dispatcher.replace_leaked(credential.name, f"leaked: {reason}", by)
@@ -107,10 +108,12 @@ class Leaks:
         found = ((name, self._ledger.current(name)) for name in self._credentials)
         return [name for name, current in found if current is None or current.issued_at < since]
 
-    def _marked(self, name: str) -> Changes:
+    def _marked(self, name: str, reason: str, by: str) -> Changes:
         now = self._clock.now()
+        told = AuditRecord(now, by, "leak", name, INTENT, reason)
         used = (one for one in self._ledger.live_versions(name) if one.stage is not Stage.PENDING)
-        return Changes(versions=[replace(one, leaked_at=now) for one in used if one.leaked_at is None])
+        marked = [replace(one, leaked_at=now) for one in used if one.leaked_at is None]
+        return Changes(versions=marked, audit=[told])
 
     def _named(self, name: str) -> Credential:
         credential = self._credentials.get(name)

@@ -11,6 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from rotator.domain.audit import AuditVerdict, ChainedRecord
 from rotator.domain.headroom import Sample
 from rotator.domain.model import Delivery, Login, Record, Stage, Version
 from rotator.domain.rotation import ENDED, Rotation
@@ -174,6 +175,18 @@ class Ledger:
     async def versions(self, credential: str) -> Sequence[Version]:
         """Return every version of ``credential``, newest first."""
         return await self._store.versions(credential)
+
+    async def audit(self, after: int, limit: int) -> Sequence[ChainedRecord]:
+        """Return records of the audit after number ``after``, oldest first."""
+        return await self._store.audit(after, limit)
+
+    async def newest_audit(self, limit: int) -> Sequence[ChainedRecord]:
+        """Return the newest records of the audit, newest first."""
+        return await self._store.newest_audit(limit)
+
+    async def verify_audit(self) -> AuditVerdict:
+        """Return whether the audit is as it was written."""
+        return await self._store.verify_audit()
 
     async def rotation(self, rotation_id: str) -> Rotation:
         """Return one rotation.

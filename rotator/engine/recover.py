@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from rotator.domain.audit import of_end
 from rotator.domain.rotation import Rotation, State, Step, end
 from rotator.engine.credential import Credential
 from rotator.engine.dispatch import Dispatcher
@@ -38,7 +39,7 @@ async def recover(credentials: Mapping[str, Credential], ledger: Ledger, dispatc
     abandoned = [end(one, State.ABANDONED, fates[one.id] or "", at=clock.now()) for one in left]
     removed = list(strays(credentials, ledger))
     if abandoned or removed:
-        await ledger.commit(Changes(rotations=abandoned, removed=removed))
+        await ledger.commit(Changes(rotations=abandoned, removed=removed, audit=[of_end(one) for one in abandoned]))
     for rotation in ledger.open_rotations():
         if rotation.state is State.RUNNING:
             await dispatcher.resume(rotation)

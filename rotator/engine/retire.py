@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from rotator.domain.audit import ENGINE, INTENT, AuditRecord, of_version
 from rotator.domain.events import Crashed, Event, RotationFinished, StoreFailed, VersionEnded
 from rotator.domain.model import Stage, Strategy, Version
 from rotator.domain.retirement import GRACE, Action, Leaving, Retirement, next_action
@@ -148,12 +149,14 @@ class Retirer:
         async with credential.at_vendor:
             if not isinstance(provider, Retires) or self.plan(credential, version)[0] is not Action.END:
                 return
+            await self._ledger.commit(Changes(audit=[self._said(version, INTENT, self.plan(credential, version)[1])]))
             outcome = await provider.retire(version.handle, await self._ledger.login(version))
         if outcome is not Retirement.ENDED:
             self._not_ours.add((version.credential, version.generation))
             return
         ended = replace(version, ended_at=self._world.clock.now())
-        await self._ledger.commit(Changes(versions=[ended]))
+        told = self._said(version, "ended", "the vendor has ended it")
+        await self._ledger.commit(Changes(versions=[ended], audit=[told]))
         self._tell(version, "ended", "the vendor has ended it")
         await self.look(credential, ended)
 
@@ -166,8 +169,9 @@ class Retirer:
         now = self._world.clock.now()
         if finding.verdict is Verdict.REJECTED:
             dead = replace(version, dead_at=now, rejected_at=now, stage=Stage.RETIRED)
-            await self._ledger.commit(Changes(versions=[dead]))
-            self._tell(version, "dead", f"the registry refuses it: {finding.evidence}{_bearers(credential, now)}")
+            why = f"the registry refuses it: {finding.evidence}{_bearers(credential, now)}"
+            await self._ledger.commit(Changes(versions=[dead], audit=[self._said(version, "dead", why)]))
+            self._tell(version, "dead", why)
         elif finding.verdict is Verdict.ACCEPTED:
             self._hold_back(version, self._pause_of_a_person(credential, version))
             self._tell(version, "alive", f"the registry still accepts it: {finding.evidence}")
@@ -176,7 +180,8 @@ class Retirer:
             self._tell(version, "failed", f"cannot tell whether it still works: {finding.evidence}", "unavailable")
 
     async def _forget(self, version: Version, why: str) -> None:
-        await self._ledger.commit(Changes(versions=[replace(version, stage=Stage.RETIRED)]))
+        told = self._said(version, "forgotten", why)
+        await self._ledger.commit(Changes(versions=[replace(version, stage=Stage.RETIRED)], audit=[told]))
         self._tell(version, "forgotten", why)
 
     def _pause_of_a_person(self, credential: Credential, version: Version) -> timedelta | None:
@@ -195,6 +200,9 @@ class Retirer:
         pause = min(FIRST_PAUSE * int(2 ** min(tries - 1, 10)), LONGEST_PAUSE)
         until = self._world.clock.monotonic() + max(pause, asked or timedelta()).total_seconds()
         self._pauses[key] = _Pause(until, tries)
+
+    def _said(self, version: Version, outcome: str, message: str) -> AuditRecord:
+        return of_version("retire", version, outcome, message, self._world.clock.now(), ENGINE)
 
     def _tell(self, version: Version, outcome: str, message: str, error: str = "") -> None:
         self._world.emit(VersionEnded(version.credential, version.generation, outcome, message, error))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rotator.config.root import EngineConfig
+from rotator.domain.audit import of_deliveries
 from rotator.domain.events import DeliveryFinished, Event, TargetFailed
 from rotator.domain.model import Delivery, DeliveryState, Entry, Held, Version
 from rotator.domain.schedule import delivery_pause, left_of_pause
@@ -211,7 +212,7 @@ class Rollout:
 
     async def _journal_intents(self, target: DeliveryTarget, work: Sequence[_Work]) -> None:
         if work:
-            await self._ledger.amend(lambda: Changes(deliveries=list(self._intents(target, work))))
+            await self._ledger.amend(lambda: self._told(target, list(self._intents(target, work))))
 
     def _intents(self, target: DeliveryTarget, work: Sequence[_Work]) -> Iterator[Delivery]:
         now = self._clock.now()
@@ -251,7 +252,7 @@ class Rollout:
         try:
             await together(self._work_off(target, wave) for _ in range(min(target.concurrency, len(work))))
         finally:
-            await self._flush(wave)
+            await self._flush(target, wave)
 
     async def _work_off(self, target: DeliveryTarget, wave: _Wave) -> None:
         for one in wave.work:
@@ -261,12 +262,15 @@ class Rollout:
             self._tell(target, outcomes, self._clock.monotonic() - started)
             wave.done.extend(delivery for delivery, _ in outcomes)
             if len(wave.done) >= BATCH:
-                await self._flush(wave)
+                await self._flush(target, wave)
 
-    async def _flush(self, wave: _Wave) -> None:
+    async def _flush(self, target: DeliveryTarget, wave: _Wave) -> None:
         done, wave.done = wave.done, []
         if done:
-            await self._ledger.amend(lambda: Changes(deliveries=list(self._merged(done))))
+            await self._ledger.amend(lambda: self._told(target, list(self._merged(done))))
+
+    def _told(self, target: DeliveryTarget, deliveries: Sequence[Delivery]) -> Changes:
+        return Changes(deliveries=deliveries, audit=of_deliveries(target.name, deliveries, self._clock.now()))
 
     def _merged(self, outcomes: Sequence[Delivery]) -> Iterator[Delivery]:
         """Yield ``outcomes`` as the journal may take them: what began there since a write is not undone by it.

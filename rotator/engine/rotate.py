@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from rotator.domain.audit import ENGINE, of_end, of_version
 from rotator.domain.events import RotationFinished, StepFinished, VersionPromoted
 from rotator.domain.model import Record, Strategy, Version
 from rotator.domain.rotation import Rotation, State, Step, advance, end
@@ -119,7 +120,8 @@ class Rotator:
             )
         moved = replace(advance(rotation), generation=version.generation)
         verified = replace(version, verified_at=self._world.clock.now())
-        await self._ledger.commit(Changes(versions=[verified], rotations=[moved]))
+        seen = of_version("verify", version, "accepted", message, self._world.clock.now(), rotation.by)
+        await self._ledger.commit(Changes(versions=[verified], rotations=[moved], audit=[seen]))
         return moved, message
 
     async def _deliver(self, credential: Credential, rotation: Rotation) -> Moved:
@@ -154,7 +156,9 @@ class Rotator:
         record = self._after_promotion(credential, rotation, state)
         keeps = credential.provider.strategy is Strategy.READ or isinstance(credential.provider, Retires)
         versions = once_promoted(self._ledger.live_versions(credential.name), version, now, KEPT if keeps else 0)
-        await self._ledger.commit(Changes(records=[record], versions=versions, rotations=[ended]))
+        await self._ledger.commit(
+            Changes(records=[record], versions=versions, rotations=[ended], audit=[of_end(ended)])
+        )
         self._world.emit(VersionPromoted(credential.name, version.generation, version.issued_at, version.expiry))
         return ended, str(report)
 
@@ -183,7 +187,8 @@ class Rotator:
             return None
         now = self._world.clock.now()
         record = replace(self._ledger.record(credential.name), last_success_at=now)
-        return Changes(records=[record], rotations=[end(rotation, State.SUCCEEDED, str(report), at=now)])
+        ended = end(rotation, State.SUCCEEDED, str(report), at=now)
+        return Changes(records=[record], rotations=[ended], audit=[of_end(ended)])
 
     async def _fail(self, credential: Credential, rotation: Rotation, error: RotatorError) -> Rotation:
         """Journal the failure and when the next attempt may begin. The current version is not touched."""
@@ -199,16 +204,18 @@ class Rotator:
         failed = end(rotation, State.FAILED, str(error), at=now, error=error.code)
         next_at = None if isinstance(error, HaltedError) else now + pause  # what was halted is put right at once
         record = replace(record, failures=record.failures + 1, next_attempt_at=next_at, looked_at=now)
-        await self._ledger.commit(Changes(records=[record], rotations=[failed]))
+        await self._ledger.commit(Changes(records=[record], rotations=[failed], audit=[of_end(failed)]))
         return failed
 
     async def _withdraw(self, version: Version) -> None:
         """Take a version back. What placements hold of it is replaced by what `rotator.domain.due.withdrawn` finds."""
         taken_back = replace(given_up(self._ledger, version), withdrawn_at=self._world.clock.now())
-        await self._ledger.commit(Changes(versions=[taken_back]))
+        told = of_version("withdraw", version, "withdrawn", "its rollout was halted", self._world.clock.now(), ENGINE)
+        await self._ledger.commit(Changes(versions=[taken_back], audit=[told]))
 
     async def _abandon(self, version: Version) -> None:
-        await self._ledger.commit(Changes(versions=[given_up(self._ledger, version)]))
+        told = of_version("verify", version, "refused", "it is not used", self._world.clock.now(), ENGINE)
+        await self._ledger.commit(Changes(versions=[given_up(self._ledger, version)], audit=[told]))
 
     def _pending(self, credential: Credential) -> Version:
         """Return the pending version, still worth going on with."""

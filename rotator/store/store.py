@@ -9,12 +9,14 @@ from typing import Any
 from sqlalchemy import Delete, Row, Select, Table, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from rotator.domain.audit import AuditVerdict, ChainedRecord
 from rotator.domain.model import Stage, Version
 from rotator.domain.rotation import ENDED, Rotation, State
 from rotator.errors import NotFoundError, PermanentError
 from rotator.ports import Changes, Snapshot
 from rotator.secret import Secret
 from rotator.store import rows, tables
+from rotator.store.audit import Chain, Check, append, chained_of, newest, page_after
 from rotator.store.database import Database, open_database
 from rotator.store.seal import Sealer
 from rotator.store.upsert import Upsert
@@ -39,8 +41,9 @@ class SqlStore:
     `KEPT_ROTATIONS` rotations and `KEPT_DEAD_VERSIONS` dead versions stay, and `KEPT_SAMPLES` samples of its headroom.
     """
 
-    def __init__(self, database: Database, sealer: Sealer) -> None:
+    def __init__(self, database: Database, sealer: Sealer, chain: Chain) -> None:
         self._database = database
+        self._chain = chain
         self._sealer = sealer
         mark = "%s" if database.dialect == "postgresql" else "?"
         self._records = Upsert(tables.credentials, rows.RECORD_COLUMNS, rows.record_row, mark=mark)
@@ -88,6 +91,7 @@ class SqlStore:
                 await connection.exec_driver_sql(text, values)
             await self._seal(connection, changes)
             await _forget(connection, changes)
+            await append(connection, self._chain, changes.audit)
 
         await self._database.write(write)
 
@@ -118,6 +122,23 @@ class SqlStore:
             query = query.where(tables.rotations.c.credential == credential)
         return [rows.rotation_of(row) for row in await self._rows(query)]
 
+    async def audit(self, after: int, limit: int) -> Sequence[ChainedRecord]:
+        """Return records of the audit after number ``after``, oldest first, at most ``limit``."""
+        return [chained_of(row) for row in await self._rows(page_after(after, limit))]
+
+    async def newest_audit(self, limit: int) -> Sequence[ChainedRecord]:
+        """Return the newest records of the audit, newest first."""
+        return [chained_of(row) for row in await self._rows(newest(limit))]
+
+    async def verify_audit(self) -> AuditVerdict:
+        """Check the whole chain, page by page."""
+        check = Check(self._chain)
+        while rows := await self._rows(page_after(check.number)):
+            check.take(rows)
+            if check.verdict is not None:
+                break
+        return check.end()
+
     async def close(self) -> None:
         """Let go of the database."""
         await self._database.close()
@@ -137,19 +158,20 @@ class SqlStore:
         return await self._database.read(read)
 
 
-async def open_store(url: str, sealer: Sealer, *, holder: str = "rotator") -> SqlStore:
+async def open_store(url: str, sealer: Sealer, chain: Chain, *, holder: str = "rotator") -> SqlStore:
     """Open the store at ``url``, bringing its tables up to date.
 
     Args:
         url: ``sqlite:////path``, ``sqlite://`` (memory) or ``postgresql://...``.
         sealer: Seals and opens the secrets in it.
+        chain: Chains the records of its audit.
         holder: Who we are (process and host), for the daemon that finds a PostgreSQL state taken by us.
 
     Raises:
         ConfigError: It cannot be opened, is not a database, is damaged, was made by a newer rotator, or is a
             PostgreSQL state that another process holds.
     """
-    return SqlStore(await open_database(url, holder), sealer)
+    return SqlStore(await open_database(url, holder), sealer, chain)
 
 
 async def _forget(connection: AsyncConnection, changes: Changes) -> None:

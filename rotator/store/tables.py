@@ -122,6 +122,23 @@ headroom_samples = Table(
 )
 """One row a measured pull limit; ``quota`` is the limit, a word of SQL."""
 
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("credential", String(64), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("rotation", String(40), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+)
+"""One row a record of the audit, chained; only ever appended to. See `rotator.store.audit`."""
+
 tenures = Table(
     "tenures",
     metadata,

@@ -14,6 +14,7 @@ import pytest
 from rotator.config.credential import CredentialConfig
 from rotator.config.root import EngineConfig
 from rotator.domain.attempt import Outcome
+from rotator.domain.audit import AuditRecord, AuditVerdict, ChainedRecord
 from rotator.domain.declares import Declares
 from rotator.domain.events import Event
 from rotator.domain.headroom import Sample
@@ -49,6 +50,7 @@ from rotator.ports import Changes, LoginGuard, Made, Order, Provider, Snapshot, 
 from rotator.registry.client import Unguarded
 from rotator.sandbox.clock import ManualClock
 from rotator.secret import Fingerprinter, Secret
+from rotator.store.audit import Chain
 from rotator.store.seal import Sealer
 from rotator.store.store import SqlStore, open_store
 
@@ -285,7 +287,7 @@ class World:
         await asyncio.gather(*(one.task for one in self.dispatcher._running.values()), return_exceptions=True)
         if isinstance(self.store, SqlStore):
             await self.store.close()
-            self.store = await open_store(f"sqlite:///{self.path}", Sealer([KEY]))
+            self.store = await open_store(f"sqlite:///{self.path}", Sealer([KEY]), Chain([KEY]))
         self.ledger = Ledger(self.store)
         await self.ledger.load()
         self._wire()
@@ -306,6 +308,7 @@ class MemoryStore:
         self.journal: dict[str, Rotation] = {}
         self.delivered: dict[tuple[str, str, str], Delivery] = {}
         self.samples: list[Sample] = []
+        self.audited: list[AuditRecord] = []
 
     async def load(self) -> Snapshot:
         """Return all that is live."""
@@ -326,6 +329,7 @@ class MemoryStore:
         self.journal |= {rotation.id: rotation for rotation in changes.rotations}
         self.delivered |= {(one.target, one.placement, one.credential): one for one in changes.deliveries}
         self.samples += changes.samples
+        self.audited += changes.audit
         for key in changes.removed:
             self.delivered.pop(key, None)
         if self.pause is not None:
@@ -352,6 +356,18 @@ class MemoryStore:
         rotations = sorted(self.journal.values(), key=lambda rotation: rotation.id, reverse=True)
         return [one for one in rotations if credential in {None, one.credential}][:limit]
 
+    async def audit(self, after: int, limit: int) -> Sequence[ChainedRecord]:
+        """Return the records, without digests."""
+        return [ChainedRecord(number, one, "") for number, one in enumerate(self.audited, start=1)][after:][:limit]
+
+    async def newest_audit(self, limit: int) -> Sequence[ChainedRecord]:
+        """Return the newest records."""
+        return list(reversed(await self.audit(0, len(self.audited))))[:limit]
+
+    async def verify_audit(self) -> AuditVerdict:
+        """Find nothing wrong."""
+        return AuditVerdict(len(self.audited))
+
     async def close(self) -> None:
         """Keep everything."""
         return
@@ -361,7 +377,7 @@ class MemoryStore:
 async def world(clock: ManualClock, tmp_path: Path) -> AsyncIterator[World]:
     """Return an engine with no credentials yet, on a store of its own."""
     path = tmp_path / "rotator.db"
-    store = await open_store(f"sqlite:///{path}", Sealer([KEY]))
+    store = await open_store(f"sqlite:///{path}", Sealer([KEY]), Chain([KEY]))
     world = World(clock, path, store, Ledger(store))
     yield world
     await world.dispatcher.stop(grace=0)

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from rotator.store.audit import Chain
 from rotator.store.seal import Sealer
 from rotator.store.store import SqlStore, open_store
 
@@ -111,8 +112,14 @@ async def open_state(sealer: Sealer) -> AsyncIterator[Open]:
     """Return a function that opens the store at a URL; all are closed afterwards."""
     async with AsyncExitStack() as stack:
 
-        async def start(url: str, *, own: Sealer = sealer, holder: str = "rotator, process 1 on here") -> SqlStore:
-            store = await open_store(url, own, holder=holder)
+        async def start(
+            url: str,
+            *,
+            own: Sealer = sealer,
+            holder: str = "rotator, process 1 on here",
+            keys: Sequence[bytes] = (KEY,),
+        ) -> SqlStore:
+            store = await open_store(url, own, Chain(keys), holder=holder)
             stack.push_async_callback(store.close)
             return store
 

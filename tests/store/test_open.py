@@ -19,6 +19,7 @@ from rotator.domain.model import Delivery, DeliveryState, Record
 from rotator.errors import ConfigError, StoreError
 from rotator.ports import Changes
 from rotator.sandbox.clock import ManualClock
+from rotator.store.audit import Chain
 from rotator.store.seal import Sealer
 from rotator.store.store import SqlStore, open_store
 
@@ -227,7 +228,7 @@ async def test_folder_with_a_percent_sign_works(tmp_path: Path, open_state: Open
 async def test_url_of_nothing_we_know_is_refused(sealer: Sealer, url: str, words: str) -> None:
     """A URL that is none of ours is refused without repeating it: it may hold a password."""
     with pytest.raises(ConfigError, match=words) as raised:
-        await open_store(url, sealer)
+        await open_store(url, sealer, Chain([bytes(32)]))
 
     assert "canary" not in f"{raised.value} {raised.value.__cause__} {raised.value.__context__}"
 
@@ -247,7 +248,7 @@ async def test_postgresql_that_is_not_there_is_refused_without_the_password(
 ) -> None:
     """What the server or libpq says is told; the password, wherever it stood in the URL, is not."""
     with pytest.raises(ConfigError) as raised:
-        await open_store("postgresql://rotator" + location.format(server=postgresql_server), sealer)
+        await open_store("postgresql://rotator" + location.format(server=postgresql_server), sealer, Chain([bytes(32)]))
     text = str(raised.value)
 
     assert text.startswith("state postgresql://rotator")

@@ -1,0 +1,123 @@
+"""The audit's chain: each record's digest covers the one before, so that none can be changed, dropped or moved.
+
+The digest is keyed with the seal key: whoever can write the database, but not read that key, cannot make the chain
+right again. What is dropped at its very end leaves no gap; a number that went back, in the metrics or in an exported
+copy, tells.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Row, Select, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from rotator.domain.audit import AuditRecord, AuditVerdict, ChainedRecord, canonical
+from rotator.store import tables
+
+PAGE = 1000
+"""Records read at once while the chain is checked."""
+
+START = b""
+"""What the first record's digest covers in place of the one before."""
+
+
+class Chain:
+    """Makes and checks digests.
+
+    Args:
+        keys: The seal keys, newest first: records are chained with the newest, and checked with whichever fits.
+    """
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._keys = [hmac.digest(key, b"rotator audit v1", "sha256") for key in keys]
+
+    def digest(self, before: bytes, number: int, record: AuditRecord) -> bytes:
+        """Return the digest of a new record."""
+        return _digest(self._keys[0], before, number, record)
+
+    def fits(self, before: bytes, number: int, record: AuditRecord, digest: bytes) -> bool:
+        """Return whether ``digest`` is what one of the keys makes of the record and the one before it."""
+        return any(hmac.compare_digest(_digest(key, before, number, record), digest) for key in self._keys)
+
+
+def _digest(key: bytes, before: bytes, number: int, record: AuditRecord) -> bytes:
+    return hmac.digest(key, before + canonical(number, record), "sha256")
+
+
+async def append(connection: AsyncConnection, chain: Chain, records: Sequence[AuditRecord]) -> None:
+    """Write ``records`` to the end of the chain, in the transaction that does what they tell of."""
+    if not records:
+        return
+    query = select(tables.audit.c.number, tables.audit.c.digest).order_by(tables.audit.c.number.desc()).limit(1)
+    last = (await connection.execute(query)).first()
+    number, before = (last.number, last.digest) if last is not None else (0, START)
+    rows = []
+    for number, record in enumerate(records, start=number + 1):  # noqa: B020 (it goes on from the last one)
+        before = chain.digest(before, number, record)
+        rows.append({"number": number, **_columns(record), "digest": before})
+    await connection.execute(insert(tables.audit), rows)
+
+
+def page_after(number: int, limit: int = PAGE) -> Select[Any]:
+    """Return the query for the records after ``number``, oldest first."""
+    return select(tables.audit).where(tables.audit.c.number > number).order_by(tables.audit.c.number).limit(limit)
+
+
+def newest(limit: int) -> Select[Any]:
+    """Return the query for the newest records, newest first."""
+    return select(tables.audit).order_by(tables.audit.c.number.desc()).limit(limit)
+
+
+def count() -> Select[Any]:
+    """Return the query for the number of records."""
+    return select(func.count()).select_from(tables.audit)
+
+
+def chained_of(row: Row[Any]) -> ChainedRecord:
+    """Return the record in ``row``."""
+    return ChainedRecord(row.number, _record(row), row.digest.hex())
+
+
+class Check:
+    """Checks the chain, page by page."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._before = START
+        self.number = 0
+        self.verdict: AuditVerdict | None = None
+
+    def take(self, rows: Sequence[Row[Any]]) -> None:
+        """Look at the next records; `verdict` is set as soon as something is wrong."""
+        for why in filter(None, self._faults(rows)):
+            self.verdict = AuditVerdict(self.number, self.number + 1, why)
+            return
+
+    def end(self) -> AuditVerdict:
+        """Return what was found."""
+        return self.verdict or AuditVerdict(self.number)
+
+    def _faults(self, rows: Sequence[Row[Any]]) -> Iterator[str]:
+        for row in rows:
+            expected = self.number + 1
+            if row.number != expected:
+                yield f"record {expected} is missing: the next one is {row.number}"
+                return
+            if not self._chain.fits(self._before, row.number, _record(row), row.digest):
+                yield f"record {row.number} is not as it was written, or the one before it is not"
+                return
+            self.number, self._before = row.number, row.digest
+
+
+_FIELDS = ("at", "actor", "action", "credential", "outcome", "message", "generation", "rotation", "subject")
+
+
+def _columns(record: AuditRecord) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in _FIELDS}
+
+
+def _record(row: Row[Any]) -> AuditRecord:
+    return AuditRecord(**{name: getattr(row, name) for name in _FIELDS})
