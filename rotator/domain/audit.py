@@ -110,7 +110,7 @@ def of_version(action: str, version: Version, outcome: str, message: str, at: da
 
 
 def of_deliveries(target: str, deliveries: Sequence[Delivery], at: datetime) -> list[AuditRecord]:
-    """Return what is to be said of deliveries to one target that begin or have ended: a record per version and state."""
+    """Return what is to be said of deliveries to one target that begin or have ended: one record per version."""
     groups: dict[tuple[str, int, DeliveryState], list[Delivery]] = {}
     for one in deliveries:
         groups.setdefault((one.credential, one.generation, one.state), []).append(one)
