@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from rotator.domain.audit import AuditRecord
 from rotator.domain.declares import Proof
 from rotator.domain.events import DeliveryFinished, Event, OperatorActed
 from rotator.domain.model import Delivery, DeliveryState, Login
@@ -76,7 +77,7 @@ class HandOver:
                 f"target {name} does not hand logins over in this way", hint=f"rotator targets says how: {name}"
             )
         chosen = self._waiting(name)
-        await self._ledger.amend(lambda: Changes(deliveries=[self._shown(chosen)]))
+        await self._ledger.amend(lambda: self._said("reveal", self._shown(chosen), by))
         self._tell("revealed", chosen, by)
         return Revealed(chosen, await self._login(chosen))
 
@@ -91,7 +92,7 @@ class HandOver:
         done = next((one for one in self._deliveries(name) if _is_done(one, generation)), None)
         if done is None:
             chosen = self._waiting(name)
-            await self._ledger.amend(lambda: Changes(deliveries=[self._confirmed(chosen, generation)]))
+            await self._ledger.amend(lambda: self._said("acknowledge", self._confirmed(chosen, generation), by))
             done = self._now(chosen)
             self._tell("acknowledged", done, by)
             self._emit(_finished(target, done))
@@ -162,6 +163,19 @@ class HandOver:
             proof=Proof.OPERATOR,
             written_at=at,
         )
+
+    def _said(self, action: str, delivery: Delivery, by: str) -> Changes:
+        """Return what is written: the delivery, and who did it, for the audit."""
+        told = AuditRecord(
+            self._clock.now(),
+            by,
+            action,
+            delivery.credential,
+            "done",
+            generation=delivery.generation,
+            subject=f"{delivery.target}: {delivery.placement}",
+        )
+        return Changes(deliveries=[delivery], audit=[told])
 
     async def _login(self, delivery: Delivery) -> Login:
         """Return the login of a delivery's generation. Secret."""

@@ -218,3 +218,16 @@ async def test_trying_a_target_writes_nothing(world: Any, target: Callable[..., 
     port.list_fault = PermissionDeniedError("may not list")
     assert [(one.placement, one.error) for one in await try_target(held, world.ledger)] == [("", "permission_denied")]
     assert port.applied == applied
+
+
+async def test_who_looked_and_who_said_so_is_audited(desk: Desk) -> None:
+    """I10: that a login was shown to somebody, and that somebody said it is in place, is in the audit with their name."""
+    await desk.world.rotate("ghcr")
+    await desk.hand_over.reveal("tago", "maria")
+    await desk.hand_over.acknowledge("tago", 1, "jo")
+
+    told = [one.record for one in await desk.world.store.newest_audit(2)]
+    assert [(one.action, one.actor, one.credential, one.generation) for one in told] == [
+        ("acknowledge", "jo", "ghcr", 1),
+        ("reveal", "maria", "ghcr", 1),
+    ]
