@@ -221,7 +221,7 @@ async def test_trying_a_target_writes_nothing(world: Any, target: Callable[..., 
 
 
 async def test_who_looked_and_who_said_so_is_audited(desk: Desk) -> None:
-    """I10: that a login was shown to somebody, and that somebody said it is in place, is in the audit with their name."""
+    """I10: that a login was shown to somebody, and that somebody said it is in place, is audited with their names."""
     await desk.world.rotate("ghcr")
     await desk.hand_over.reveal("tago", "maria")
     await desk.hand_over.acknowledge("tago", 1, "jo")
