@@ -31,6 +31,7 @@ from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.dispatch import Dispatcher, Ticket
+from rotator.engine.drift import DriftWatch
 from rotator.engine.guard import Guard
 from rotator.engine.handover import Acknowledged, HandOver, Revealed
 from rotator.engine.headroom import HeadroomWatch
@@ -84,6 +85,7 @@ class Parts:
     leaks: Leaks
     retirer: Retirer
     images: ImageWatch
+    drift: DriftWatch
     metrics: Metrics
     hooks: Hooks
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]]
@@ -134,6 +136,7 @@ class Application:
             asyncio.create_task(parts.headroom.run(), name="headroom"),
             asyncio.create_task(parts.retirer.run(), name="retirements"),
             asyncio.create_task(parts.images.run(), name="images"),
+            asyncio.create_task(parts.drift.run(), name="drift"),
             *(asyncio.create_task(task(), name="background") for task in parts.background),
             *(asyncio.create_task(service(), name="service") for service in services),
             asyncio.create_task(self._stopping.wait(), name="stop"),
@@ -334,6 +337,7 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
         retirer=retirer,
         leaks=Leaks(credentials, ledger, rollout, dispatcher, retirer, clock),
         images=images,
+        drift=DriftWatch(list(targets.values()), ledger, rollout, world, config.engine.drift_interval),
         metrics=metrics,
         hooks=hooks,
         background=sources.background,

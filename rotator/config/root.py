@@ -123,6 +123,10 @@ class EngineConfig(_Section):
     """How often each image is looked at with the version in use, by a manifest HEAD. Where the registry tells a limit,
     seldom enough that these looks stay below a hundredth of it."""
 
+    drift_interval: Duration = timedelta(minutes=15)
+    """How often each placement is read to see whether it still holds what was confirmed there. Targets that do not show
+    what they hold are not asked."""
+
     delivery_retry: Duration = timedelta(minutes=5)
     """Longest pause between two tries at a placement that fails."""
 

@@ -183,6 +183,44 @@ class TargetFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftFound:
+    """A placement holds something else than was confirmed there.
+
+    Args:
+        target: The target's name.
+        kind: The target's kind.
+        placement: The spot inside it.
+        credentials: Those of which it holds something else.
+        message: What was found, in a sentence.
+        is_contested: Whether it is left alone because repairs do not last; else it is repaired now.
+    """
+
+    target: str
+    kind: str
+    placement: str
+    credentials: tuple[str, ...]
+    message: str
+    is_contested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRepaired:
+    """A placement that had drifted was written again, and read back.
+
+    Args:
+        target: The target's name.
+        kind: The target's kind.
+        placement: The spot inside it.
+        credentials: Those that were put back.
+    """
+
+    target: str
+    kind: str
+    placement: str
+    credentials: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmMissed:
     """The alarm clock dropped a call; the reconciliation pass makes up for it.
 
@@ -313,6 +351,8 @@ Event = (
     | ClockStepped
     | StoreFailed
     | TargetFailed
+    | DriftFound
+    | DriftRepaired
     | AlarmMissed
     | SourceFailed
     | HeadroomAsked

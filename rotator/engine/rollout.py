@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from rotator.config.root import EngineConfig
 from rotator.domain.audit import of_deliveries
 from rotator.domain.events import DeliveryFinished, Event, TargetFailed
 from rotator.domain.model import Delivery, DeliveryState, Entry, Held, Version
-from rotator.domain.schedule import delivery_pause, left_of_pause
 from rotator.domain.waves import Spot
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.ledger import Ledger
 from rotator.engine.rendering import Rendering
 from rotator.engine.together import together
+from rotator.engine.turns import UNDONE, Turns
 from rotator.errors import (
     AwaitingOperatorError,
     ConflictError,
@@ -61,13 +62,16 @@ class Rollout:
         clock: Time.
         emit: Told of each delivery.
         config: How many placements at once over all targets, and the longest pause between two tries at one.
+
+    Attributes:
+        turns: Which placements may be written now.
     """
 
     def __init__(self, ledger: Ledger, clock: Clock, emit: Callable[[Event], None], config: EngineConfig) -> None:
         self._ledger = ledger
         self._clock = clock
         self._emit = emit
-        self._longest_pause = config.delivery_retry
+        self.turns = Turns(ledger, clock, config)
         self._slots = asyncio.Semaphore(config.max_deliveries)
         self._target_slots: dict[str, asyncio.Semaphore] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
@@ -77,7 +81,7 @@ class Rollout:
 
     async def spots(self, credential: Credential) -> list[Spot]:
         """Return every placement of ``credential``, asking all its targets at once; one that cannot tell is noted."""
-        listed = await asyncio.gather(*(self._list(target) for target in credential.targets))
+        listed = await asyncio.gather(*(self.placements(target) for target in credential.targets))
         return [
             (target.name, placement)
             for target, placements in zip(credential.targets, listed, strict=True)
@@ -111,8 +115,36 @@ class Rollout:
         Placements that the target no longer has are forgotten.
         """
         current = {name: version for name in target.credentials if (version := self._ledger.current(name)) is not None}
-        placements = await self._list(target)
+        placements = await self.placements(target)
         await self._bring(target, placements, current, ignoring_pauses=False)
+
+    async def placements(self, target: DeliveryTarget) -> Sequence[str]:
+        """Return the placements of ``target``, forgetting those that vanished; none when it cannot tell."""
+        try:
+            placements = await target.port.placements()
+        except RotatorError as error:
+            self._unlisted[target.name] = error
+            self._emit(TargetFailed(target.name, target.port.kind, error.code, str(error)))
+            return ()
+        self._unlisted.pop(target.name, None)
+        self._listed.add(target.name)
+        await self._forget_vanished(target, placements)
+        return placements
+
+    async def rewrite(self, target: DeliveryTarget, placement: str, credentials: Collection[str]) -> None:
+        """Bring ``placement`` to what it must hold of ``credentials`` again, whatever pause it is in. Safe to repeat.
+
+        Errors as `deliver`.
+        """
+        versions = ((name, self._ledger.wanted_at(target.name, placement, name)) for name in credentials)
+        wanted = {name: version for name, version in versions if version is not None}
+        await self._bring(target, [placement], wanted, ignoring_pauses=True)
+
+    @asynccontextmanager
+    async def alone_at(self, target: DeliveryTarget, placement: str) -> AsyncIterator[None]:
+        """Keep every write of ours from ``placement`` inside the block, and take one of its target's places."""
+        async with self._lock(target.name, placement), self._slots_of(target), self._slots:
+            yield
 
     def report(self, credential: Credential, version: Version) -> Report:
         """Return how far ``version`` has come, from what is known now.
@@ -148,19 +180,6 @@ class Rollout:
         error = self._unlisted.get(target)
         return str(error) if error is not None else ""
 
-    async def _list(self, target: DeliveryTarget) -> Sequence[str]:
-        """Return the placements of ``target``, forgetting those that vanished; none when it cannot tell."""
-        try:
-            placements = await target.port.placements()
-        except RotatorError as error:
-            self._unlisted[target.name] = error
-            self._emit(TargetFailed(target.name, target.port.kind, error.code, str(error)))
-            return ()
-        self._unlisted.pop(target.name, None)
-        self._listed.add(target.name)
-        await self._forget_vanished(target, placements)
-        return placements
-
     async def _bring(
         self,
         target: DeliveryTarget,
@@ -187,14 +206,9 @@ class Rollout:
             last = held.get(name)
             if last is not None and last.confirmed_generation >= version.generation:
                 continue
-            if ignoring_pauses or last is None or last.generation != version.generation or self._pause_is_over(last):
+            if ignoring_pauses or self.turns.may_retry(target.name, placement, version):
                 behind[name] = version
         return behind
-
-    def _pause_is_over(self, last: Delivery) -> bool:
-        if last.state not in _UNDONE:
-            return True
-        return not left_of_pause(last.at, delivery_pause(last.attempts, self._longest_pause), self._clock.now())
 
     async def _forget_vanished(self, target: DeliveryTarget, placements: Sequence[str]) -> None:
         gone = set(self._ledger.placements(target.name)).difference(placements)
@@ -256,7 +270,7 @@ class Rollout:
 
     async def _work_off(self, target: DeliveryTarget, wave: _Wave) -> None:
         for one in wave.work:
-            async with self._lock(target.name, one.placement), self._slots_of(target), self._slots:
+            async with self.alone_at(target, one.placement):
                 started = self._clock.monotonic()
                 outcomes = await self._place(target, one, wave.rendering)
             self._tell(target, outcomes, self._clock.monotonic() - started)
@@ -279,7 +293,7 @@ class Rollout:
         """
         for outcome in outcomes:
             known = self._ledger.held_at(outcome.target, outcome.placement).get(outcome.credential)
-            if known is None and outcome.state in _UNDONE:
+            if known is None and outcome.state in UNDONE:
                 continue
             yield outcome if known is None else merge(known, outcome)
 
@@ -428,9 +442,6 @@ def merge(known: Delivery, outcome: Delivery) -> Delivery:
     if latest.state is DeliveryState.FAILED and confirmed == latest.generation:
         return replace(latest, confirmed_generation=0)
     return latest if latest.confirmed_generation == confirmed else replace(latest, confirmed_generation=confirmed)
-
-
-_UNDONE = frozenset({DeliveryState.FAILED, DeliveryState.AWAITING})
 
 
 def _different(placement: str) -> RotatorError:

@@ -14,6 +14,8 @@ from rotator.domain.events import (
     ConfigReloaded,
     Crashed,
     DeliveryFinished,
+    DriftFound,
+    DriftRepaired,
     Event,
     HeadroomAsked,
     ImageLookedAt,
@@ -81,6 +83,11 @@ class LogHook:
                 self._log.error("store_failed", operation=event.operation, error=event.error, message=event.message)
             case TargetFailed():
                 self._target_failed(event)
+            case DriftFound():
+                level = "warning" if event.is_contested else "info"
+                getattr(self._log, level)("drift_contested" if event.is_contested else "drift_found", **_told(event))
+            case DriftRepaired():
+                self._log.info("drift_repaired", **_told(event))
             case AlarmMissed():
                 self._log.warning("alarm_missed", reason=event.reason)
             case SourceFailed():
@@ -233,6 +240,11 @@ class LogHook:
             self._log.error("config_refused", message=event.error)
         else:
             self._log.info("config_reloaded")
+
+
+def _told(event: DriftFound | DriftRepaired) -> dict[str, Any]:
+    told = {name: value for name, value in asdict(event).items() if name != "is_contested"}
+    return {**told, "credentials": list(event.credentials)}
 
 
 def _describe(expiry: Expiry) -> str:

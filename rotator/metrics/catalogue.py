@@ -108,6 +108,9 @@ CATALOGUE: Mapping[str, Family] = {
         "Earliest expiry among what the placements hold; +Inf for never, absent when unknown.", *_TARGET
     ),
     "rotator_targets": _gauge("Targets by the worst state among their credentials.", "kind", "state"),
+    "rotator_target_drift_repairs_total": _counter(
+        "Placements that held something else than was confirmed there and were repaired.", "kind"
+    ),
     "rotator_fenced_writes_total": _counter("Deliveries refused because something newer was found.", "kind"),
     "rotator_image_pullable": _gauge(
         "1 if the image pulled with the version in use when the registry last could tell, else 0.",

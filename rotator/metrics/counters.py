@@ -30,6 +30,7 @@ class Counters:
         self.pushes = self._counter("rotator_target_pushes_total")
         self.push_failures = self._counter("rotator_target_push_failures_total")
         self.push_seconds = self._histogram("rotator_target_push_duration_seconds")
+        self.drift_repairs = self._counter("rotator_target_drift_repairs_total")
         self.fenced = self._counter("rotator_fenced_writes_total")
         self.throttled = self._counter("rotator_registry_throttled_total")
         self.limit_failures = self._counter("rotator_registry_ratelimit_probe_failures_total")
@@ -48,6 +49,7 @@ class Counters:
         """Have everything that is counted by kind of target at 0 for ``kind``."""
         self.pushes.labels(kind)
         self.push_seconds.labels(kind)
+        self.drift_repairs.labels(kind)
         self.fenced.labels(kind)
         for error in labels.ERRORS:
             self.push_failures.labels(kind, error)

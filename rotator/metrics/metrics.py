@@ -20,6 +20,8 @@ from rotator.domain.events import (
     ConfigReloaded,
     Crashed,
     DeliveryFinished,
+    DriftFound,
+    DriftRepaired,
     Event,
     HeadroomAsked,
     ImageLookedAt,
@@ -87,7 +89,7 @@ class Metrics:
         for stock in (ProcessCollector, PlatformCollector, GCCollector):
             stock(registry=self._registry)
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event) -> None:  # noqa: C901 (one case per event: a table that mypy proves complete)
         """Count ``event``."""
         match event:
             case RotationFinished():
@@ -96,6 +98,8 @@ class Metrics:
                 self._counters.step_seconds.labels(closed(event.step, labels.STEPS)).observe(event.seconds)
             case DeliveryFinished():
                 self._delivery_finished(event)
+            case DriftRepaired():
+                self._counters.drift_repairs.labels(closed(event.kind, self._kinds)).inc()
             case ClockStepped():
                 self._counters.clock_jumps.labels("backward" if event.seconds < 0 else "forward").inc()
             case StoreFailed():
@@ -112,6 +116,7 @@ class Metrics:
                 | VersionProbed()
                 | VersionPromoted()
                 | TargetFailed()
+                | DriftFound()
                 | SourceFailed()
                 | ImageLookedAt()
                 | Crashed()

@@ -155,6 +155,7 @@ def test_known_words_start_at_zero(scraped: Any) -> None:
         "rotator_rotations_missed_total": len(labels.MISSED),
         "rotator_target_pushes_total": 3,
         "rotator_target_push_failures_total": 3 * len(labels.ERRORS),
+        "rotator_target_drift_repairs_total": 3,
         "rotator_fenced_writes_total": 3,
         "rotator_clock_jumps_total": 2,
         "rotator_registry_throttled_total": 1,
