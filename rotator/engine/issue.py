@@ -17,8 +17,11 @@ from rotator.engine.order import Orders
 from rotator.engine.prove import Prover
 from rotator.engine.rollout import Rollout
 from rotator.engine.surroundings import Surroundings
-from rotator.errors import NotFoundError, PermanentError, ShapeError, UnavailableError, VerificationError
+from rotator.errors import ConflictError, NotFoundError, PermanentError, ShapeError, UnavailableError, VerificationError
 from rotator.ports import Changes, Clock
+
+_PRESSING = frozenset({"Leaked", "Rejected"})
+"""Reasons for which the slot of an older version is overwritten though somebody may still hold it."""
 
 Moved = tuple[Rotation, str]
 """A rotation in its next step or at its end, and what the step came to, in a sentence."""
@@ -38,6 +41,7 @@ class Issuer:
         """Obtain a login; it is refused, found unchanged, or pending and sealed when this returns."""
         if rotation.restores:
             return await self._restore(credential, rotation)
+        self._refuse_needed_slot(credential, rotation)
         order = self._orders.order(credential, rotation, partial(self._seal, credential, rotation))
         await self._orders.sweep(credential, order)
         async with credential.at_vendor:
@@ -51,6 +55,28 @@ class Issuer:
         moved = advance(rotation)
         version = await self._pend(credential, moved, issued)
         return self._of(moved, version), f"generation {version.generation} issued, {self._life(version)}"
+
+    def _refuse_needed_slot(self, credential: Credential, rotation: Rotation) -> None:
+        """Refuse to overwrite a slot whose version a required target may still hold.
+
+        Not where waiting is worse: the version in use leaked, is refused, or has little life left.
+        """
+        current = self._ledger.current(credential.name)
+        if credential.provider.strategy is not Strategy.TWO_SLOT or current is None or rotation.reason in _PRESSING:
+            return
+        left = current.expiry.left(self._world.clock.now())
+        if left is not None and left <= credential.rule.outage_budget:
+            return
+        live = self._ledger.live_versions(credential.name)
+        older = [one for one in live if one.stage is Stage.PREVIOUS and one.handle not in {"", current.handle}]
+        waiting = self._rollout.report(credential, current).waiting if older else frozenset()
+        if waiting:
+            raise ConflictError(
+                f"{credential.name}: the other slot holds generation {older[0].generation}, which may still be needed "
+                f"at {', '.join(sorted(waiting))}",
+                hint=f"It is taken anew once they have confirmed generation {current.generation} (rotator status "
+                f"{credential.name})",
+            )
 
     async def _seal(self, credential: Credential, rotation: Rotation, issued: Issued) -> None:
         """Keep what a provider is about to put in force: after a crash it is verified, and used or given up."""

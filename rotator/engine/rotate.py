@@ -25,7 +25,15 @@ from rotator.engine.prove import Prover
 from rotator.engine.rollout import Rollout
 from rotator.engine.staged import StagedRollout
 from rotator.engine.surroundings import Surroundings
-from rotator.errors import HaltedError, RotatorError, StoreError, TemporaryError, UnavailableError, VerificationError
+from rotator.errors import (
+    HaltedError,
+    PermanentError,
+    RotatorError,
+    StoreError,
+    TemporaryError,
+    UnavailableError,
+    VerificationError,
+)
 from rotator.ports import Changes, Retires
 
 
@@ -54,9 +62,16 @@ class Rotator:
         """Return the version that is put back: ``generation``, or the newest one that was in use before this one.
 
         Raises:
-            NotFoundError: It is not kept any more, or there is none. PermanentError: It does not work any more.
+            NotFoundError: It is not kept any more, or there is none. PermanentError: It does not work any more, or
+                others know its secret.
         """
-        return self._issuer.earlier(credential, generation)
+        earlier = self._issuer.earlier(credential, generation)
+        if earlier.leaked_at is not None:
+            raise PermanentError(
+                f"{credential.name}: generation {earlier.generation} was reported as leaked, so it is not put back",
+                hint="Rotate instead: a new version is issued",
+            )
+        return earlier
 
     def first_step(self, credential: Credential) -> Step:
         """Return where a new attempt begins: at ``verify`` when a pending version can be adopted, else at ``issue``.

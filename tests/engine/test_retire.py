@@ -175,6 +175,23 @@ async def test_two_slots_are_used_in_turn(world: Any, target: Callable[..., Any]
     assert vendor.ended == []
 
 
+async def test_a_slot_that_may_still_be_needed_is_not_overwritten(world: Any, target: Callable[..., Any]) -> None:
+    """I2: the other slot is not regenerated while a required target may hold what is in it; a leak does not wait."""
+    prod = target("prod", "web", "api")
+    vendor = world.add("gitlab", prod, strategy=Strategy.TWO_SLOT)
+    await world.rotate("gitlab")
+    prod.faults["api"] = UnavailableError("down")
+    assert await world.rotate("gitlab") == "delivering"
+
+    assert await world.rotate("gitlab") == "failed"
+    assert "may still be needed at prod" in world.ledger.last_rotation("gitlab").message
+    assert "secret-number-0001" not in vendor.refused
+
+    ticket = await world.dispatcher.replace_leaked("gitlab", "leaked", "test")
+    assert (await ticket.finished).generation == 3
+    assert "secret-number-0001" in vendor.refused
+
+
 async def test_orphans_of_interrupted_rotations_are_ended(world: Any, target: Callable[..., Any]) -> None:
     """F-02: what a rotation made before it could be journalled is ended by the next one; what others made is not."""
     vendor = world.add("gitlab", target("prod", "web"), strategy=KEEPING)

@@ -208,6 +208,18 @@ async def test_a_mistaken_rollback_says_what_is_possible(world: Any, target: Cal
     await ticket.finished
 
 
+async def test_what_leaked_is_not_put_back(world: Any, target: Callable[..., Any]) -> None:
+    """I2: a version whose secret others know is no way back."""
+    world.add("ecr", target("prod", "web"))
+    for _ in range(2):
+        await world.rotate("ecr")
+    await world.leaks.report("ecr", "on a forum", "maria")
+    await settle(world)
+
+    with pytest.raises(PermanentError, match="generation 2 was reported as leaked"):
+        await world.dispatcher.restore("ecr", None, "the new one is slow", "jo")
+
+
 async def test_leaked_goes_everywhere_at_once_and_is_ended(world: Any, target: Callable[..., Any]) -> None:
     """A leaked version is replaced without pauses, ended without grace, and shown to be dead."""
     prod = fleet(target)
