@@ -24,8 +24,8 @@ from rotator.clock import SystemClock
 from rotator.config.root import Config
 from rotator.domain.events import Event
 from rotator.domain.headroom import LimitStatus
+from rotator.domain.history import KnownVersion
 from rotator.domain.leak import LeakProgress
-from rotator.domain.model import Version
 from rotator.domain.place import PlaceStatus
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus
@@ -35,6 +35,7 @@ from rotator.engine.drift import DriftWatch
 from rotator.engine.guard import Guard
 from rotator.engine.handover import Acknowledged, HandOver, Revealed
 from rotator.engine.headroom import HeadroomWatch
+from rotator.engine.history import History
 from rotator.engine.hooks import Hooks
 from rotator.engine.images import ImageWatch
 from rotator.engine.leak import Leaks
@@ -84,6 +85,7 @@ class Parts:
     headroom: HeadroomWatch
     leaks: Leaks
     retirer: Retirer
+    history: History
     images: ImageWatch
     drift: DriftWatch
     metrics: Metrics
@@ -164,11 +166,14 @@ class Application:
         Raises:
             NotFoundError: No such credential; the known ones are named.
         """
+        return self._parts.observer.status(self._named(name))
+
+    def _named(self, name: str) -> Credential:
         credential = self._parts.credentials.get(name)
         if credential is None:
             known = ", ".join(sorted(self._parts.credentials)) or "none"
             raise NotFoundError(f"no credential is named {name}", hint=f"Configured are: {known}")
-        return self._parts.observer.status(credential)
+        return credential
 
     def limits(self) -> Sequence[LimitStatus]:
         """Return the last known pull limits."""
@@ -238,14 +243,13 @@ class Application:
         """
         return await self._parts.ledger.rotation(rotation_id)
 
-    async def versions(self, name: str) -> Sequence[Version]:
-        """Return the versions of ``name``, newest first.
+    async def versions(self, name: str) -> Sequence[KnownVersion]:
+        """Return the versions of ``name``, newest first, with where each is held and what becomes of it.
 
         Raises:
             NotFoundError: No such credential.
         """
-        self.status(name)
-        return await self._parts.ledger.versions(name)
+        return await self._parts.history.versions(self._named(name), self.clock.now())
 
     @contextmanager
     def subscribe(self) -> Iterator[asyncio.Queue[Event]]:
@@ -290,7 +294,14 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
     guard = Guard(clock)
     rollout = Rollout(ledger, clock, hooks, config.engine)
     sources = open_sources(config, clock, fingerprint, stack)
-    observer = Observer(ledger, rollout, guard, lambda name: images.of(name), clock)  # noqa: PLW0108 (made below)
+    observer = Observer(
+        ledger,
+        rollout,
+        guard,
+        lambda name: images.of(name),  # noqa: PLW0108 (made below)
+        clock,
+        lambda credential: History(ledger, retirer).old(credential, clock.now()),
+    )
     facts = Facts(
         statuses=lambda: [observer.status(one) for one in credentials.values()],
         clock=clock,
@@ -335,6 +346,7 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
         watch=watch,
         headroom=headroom,
         retirer=retirer,
+        history=History(ledger, retirer),
         leaks=Leaks(credentials, ledger, rollout, dispatcher, retirer, clock),
         images=images,
         drift=DriftWatch(list(targets.values()), ledger, rollout, world, config.engine.drift_interval),

@@ -19,6 +19,7 @@ from rotator.admin.models import Problem
 from rotator.admin.routes import Context, router
 from rotator.admin.surface import AdminSurface
 from rotator.admin.target_routes import router as target_router
+from rotator.admin.version_routes import router as version_router
 from rotator.errors import RotatorError
 
 _log: Any = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ def create_api(application: AdminSurface, access: Access) -> FastAPI:
     api.state.context = Context(application)
     api.include_router(router)
     api.include_router(target_router)
+    api.include_router(version_router)
     api.add_middleware(Gate, access=access)
     api.add_exception_handler(RotatorError, _rotator_error)
     api.add_exception_handler(RequestValidationError, _invalid_request)

@@ -13,6 +13,7 @@ STATUS: dict[str, int] = {
     "conflict": 409,
     "fenced": 409,
     "rate_limited": 429,
+    "permanent": 409,
     "unsupported": 422,
     "store": 503,
     "unavailable": 503,

@@ -8,8 +8,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from rotator.domain.headroom import Counted, HeadroomState, LimitStatus
+from rotator.domain.history import OldVersion
 from rotator.domain.image import ImageStatus
-from rotator.domain.model import Delivery, Expiry, Stage, Version
+from rotator.domain.model import Delivery, Expiry
 from rotator.domain.rotation import Rotation, State, Step
 from rotator.domain.status import CredentialStatus, Health, TargetStatus
 
@@ -160,6 +161,19 @@ class ImageView(_View):
         return cls.model_validate(status, from_attributes=True)
 
 
+class OldVersionView(_View):
+    """A version that is not in use any more and may still work."""
+
+    generation: int
+    why: str
+    """Why it is not dead yet."""
+
+    @classmethod
+    def of(cls, old: OldVersion) -> Self:
+        """Return the view of ``old``."""
+        return cls.model_validate(old, from_attributes=True)
+
+
 class CredentialView(_View):
     """How one credential stands."""
 
@@ -189,6 +203,10 @@ class CredentialView(_View):
     targets: tuple[TargetView, ...]
     held: str = ""
     """Why its login is not shown to the registry now; empty when it may be."""
+    old: tuple[OldVersionView, ...] = ()
+    """Versions that may still work though they are not in use, newest first."""
+    withdrawn: int = 0
+    """The generation that was taken back, where the version in use came back in its place; else 0."""
     images: tuple[ImageView, ...] = ()
     """Only where one credential is asked for."""
 
@@ -216,6 +234,8 @@ class CredentialView(_View):
             last=RotationView.of(status.last) if status.last else None,
             targets=tuple(TargetView.of(target) for target in status.targets),
             held=status.held,
+            old=tuple(OldVersionView.of(one) for one in status.old),
+            withdrawn=status.withdrawn,
         )
 
     @classmethod
@@ -240,40 +260,6 @@ class CredentialPage(_View):
     credentials: tuple[CredentialView, ...]
     after: str | None = None
     """Ask again with this as ``after``; None on the last page."""
-
-
-class VersionView(_View):
-    """One issued value of a credential, without the value."""
-
-    generation: int
-    stage: Stage
-    fingerprint: str
-    issued_at: datetime
-    age_seconds: float
-    expiry: ExpiryView
-    verified_at: datetime | None
-    rejected_at: datetime | None
-
-    @classmethod
-    def of(cls, version: Version, now: datetime) -> Self:
-        """Return the view of ``version`` at ``now``."""
-        return cls(
-            generation=version.generation,
-            stage=version.stage,
-            fingerprint=version.fingerprint,
-            issued_at=version.issued_at,
-            age_seconds=(now - version.issued_at).total_seconds(),
-            expiry=ExpiryView.of(version.expiry),
-            verified_at=version.verified_at,
-            rejected_at=version.rejected_at,
-        )
-
-
-class VersionList(_View):
-    """The versions of one credential, newest first."""
-
-    credential: str
-    versions: tuple[VersionView, ...]
 
 
 class RotationRequest(BaseModel):

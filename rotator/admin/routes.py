@@ -28,8 +28,6 @@ from rotator.admin.models import (
     RotationList,
     RotationRequest,
     RotationView,
-    VersionList,
-    VersionView,
 )
 from rotator.admin.progress import Follower
 from rotator.admin.surface import AdminSurface
@@ -120,14 +118,6 @@ async def read_credential(context: UsedContext, name: Name) -> CredentialDetail:
     """Return one credential, with the placements that are behind."""
     status = context.surface.status(name)
     return CredentialDetail(now=context.surface.clock.now(), credential=CredentialView.detailed(status))
-
-
-@router.get("/credentials/{name}/versions")
-async def list_versions(context: UsedContext, name: Name) -> VersionList:
-    """Return the versions of one credential, newest first: stages, ages and fingerprints."""
-    now = context.surface.clock.now()
-    versions = await context.surface.versions(name)
-    return VersionList(credential=name, versions=tuple(VersionView.of(version, now) for version in versions))
 
 
 @router.post("/credentials/{name}/rotations", status_code=202)

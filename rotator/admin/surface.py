@@ -10,7 +10,7 @@ from typing import Protocol
 from rotator.config.root import Config
 from rotator.domain.events import Event
 from rotator.domain.headroom import LimitStatus
-from rotator.domain.model import Version
+from rotator.domain.history import KnownVersion
 from rotator.domain.place import PlaceStatus
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus
@@ -103,8 +103,12 @@ class AdminSurface(Protocol):
         """
         ...
 
-    async def versions(self, name: str) -> Sequence[Version]:
-        """Return the versions of ``name``, newest first.
+    async def request_rollback(self, name: str, generation: int | None, message: str, by: str) -> Ticket:
+        """Put an earlier version of ``name`` back. Errors as `rotator.engine.dispatch.Dispatcher.restore`."""
+        ...
+
+    async def versions(self, name: str) -> Sequence[KnownVersion]:
+        """Return the versions of ``name``, newest first, with where each is held and what becomes of it.
 
         Raises:
             NotFoundError: No such credential.

@@ -1,12 +1,12 @@
-"""Asks for a rotation and follows it: steps as they end, deliveries as a counter, and a last line that says it all."""
+"""Asks for a rotation or a rollback and follows it: steps as they end, deliveries as a counter, and how it ended."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -33,11 +33,15 @@ class Asking:
         name: The credential.
         reason: Why.
         patience: How long to follow it.
+        path: What is asked for, below the credential's own path: ``rotations`` or ``rollbacks``.
+        details: What the request says besides the reason.
     """
 
     name: str
     reason: str
     patience: timedelta
+    path: str = "rotations"
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 def patience(text: str) -> timedelta:
@@ -77,8 +81,9 @@ async def _ask(door: Door, asking: Asking) -> Accepted:
 
 
 async def _request(client: Client, asking: Asking) -> Accepted:
-    path = f"/credentials/{segment(asking.name)}/rotations"
-    return parse(Accepted, await client.post(path, {"reason": asking.reason}, secrets.token_hex(16)))
+    path = f"/credentials/{segment(asking.name)}/{asking.path}"
+    body = {"reason": asking.reason, **asking.details}
+    return parse(Accepted, await client.post(path, body, secrets.token_hex(16)))
 
 
 async def _ask_and_follow(door: Door, asking: Asking, console: Console) -> ExitCode:

@@ -39,6 +39,10 @@ def draw_one(credential: CredentialView, now: datetime, console: Console) -> Ren
         lines.append(_fact("last success", f"{span(now - credential.last_success_at)} ago"))
     lines += [_rotation(word, one) for word, one in (("running", credential.running), ("last", credential.last)) if one]
     lines += [line for target in credential.targets for line in _target(target)]
+    if credential.withdrawn:
+        text = f"generation {credential.withdrawn} was taken back; rotator versions {credential.name} shows what serves"
+        lines.append(_fact("withdrawn", text))
+    lines += [_fact("old version", f"generation {one.generation} is not dead yet: {one.why}") for one in credential.old]
     lines += [_fact("image", f"{one.id}: {pullable(one, now)}") for one in credential.images]
     sentence = needs(credential)
     return Group(*lines, Text(), Text(plain(sentence) if sentence else "Nothing needs you."))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from rotator.domain.history import OldVersion
 from rotator.domain.image import ImageStatus
 from rotator.domain.model import Delivery, Record, Version
 from rotator.domain.rotation import Rotation
@@ -80,6 +81,8 @@ class CredentialStatus:
         targets: One entry per target, in configuration order.
         held: Why its login is not shown to the registry now; empty when it may be.
         images: What the registry last said about each of its images, in configuration order.
+        old: Versions that may still work though they are not in use, newest first.
+        withdrawn: The generation that was taken back, where the version in use came back in its place; else 0.
     """
 
     name: str
@@ -97,6 +100,8 @@ class CredentialStatus:
     targets: tuple[TargetStatus, ...]
     held: str = ""
     images: tuple[ImageStatus, ...] = ()
+    old: tuple[OldVersion, ...] = ()
+    withdrawn: int = 0
 
 
 def health_of(

@@ -212,17 +212,23 @@ class Issuer:
             used = [one for one in live if one.stage is Stage.PREVIOUS and one.verified_at and not one.withdrawn_at]
             generation = max((one.generation for one in used), default=0)
         earlier = next((one for one in live if one.generation == generation), None)
-        if earlier is None:
+        if earlier is None or earlier.stage not in _ONCE_ISSUED:
             kept = ", ".join(str(one.generation) for one in live if one.stage is Stage.PREVIOUS) or "none"
             raise NotFoundError(
                 f"{credential.name}: {f'generation {generation}' if generation else 'an earlier version'} is not kept",
                 hint=f"Kept besides the one in use: {kept} (rotator versions {credential.name})",
             )
         if earlier.expiry.is_past(self._world.clock.now()) or earlier.ended_at is not None:
-            raise PermanentError(
-                f"{credential.name}: generation {generation} does not work any more, so it is not put back",
-                hint="Rotate instead: a new version is issued",
-            )
+            raise _refusal(earlier, "does not work any more")
+        return earlier
+
+    def earlier_for_a_person(self, credential: Credential, generation: int | None) -> Version:
+        """Return the version that a person may have put back; see `rotator.engine.rotate.Rotator.earlier`."""
+        earlier = self.earlier(credential, generation)
+        if earlier.leaked_at is not None:
+            raise _refusal(earlier, "was reported as leaked")
+        if earlier.stage is not Stage.PREVIOUS:
+            raise _refusal(earlier, "is in use already" if earlier.stage is Stage.CURRENT else "was not in use yet")
         return earlier
 
     def _is_withdrawn(self, credential: Credential, rotation: Rotation, fingerprint: str) -> bool:
@@ -249,6 +255,17 @@ class Issuer:
     def _looked(self, credential: Credential, *, generation: int = 0) -> Record:
         record = self._ledger.record(credential.name)
         return replace(record, generation=max(record.generation, generation), looked_at=self._world.clock.now())
+
+
+_ONCE_ISSUED = frozenset({Stage.PENDING, Stage.CURRENT, Stage.PREVIOUS})
+
+
+def _refusal(version: Version, why: str) -> PermanentError:
+    name = version.credential
+    return PermanentError(
+        f"{name}: generation {version.generation} {why}, so it is not put back",
+        hint=f"rotator versions {name} shows what there is; rotator rotate {name} --reason ... brings a new one",
+    )
 
 
 def given_up(ledger: Ledger, version: Version) -> Version:

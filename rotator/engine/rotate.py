@@ -27,7 +27,6 @@ from rotator.engine.staged import StagedRollout
 from rotator.engine.surroundings import Surroundings
 from rotator.errors import (
     HaltedError,
-    PermanentError,
     RotatorError,
     StoreError,
     TemporaryError,
@@ -65,13 +64,7 @@ class Rotator:
             NotFoundError: It is not kept any more, or there is none. PermanentError: It does not work any more, or
                 others know its secret.
         """
-        earlier = self._issuer.earlier(credential, generation)
-        if earlier.leaked_at is not None:
-            raise PermanentError(
-                f"{credential.name}: generation {earlier.generation} was reported as leaked, so it is not put back",
-                hint="Rotate instead: a new version is issued",
-            )
-        return earlier
+        return self._issuer.earlier_for_a_person(credential, generation)
 
     def first_step(self, credential: Credential) -> Step:
         """Return where a new attempt begins: at ``verify`` when a pending version can be adopted, else at ``issue``.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from rotator.domain.history import OldVersion
 from rotator.domain.image import ImageStatus
 from rotator.domain.model import Delivery, Stage, Version
 from rotator.domain.schedule import age_point, renewal_point
@@ -39,7 +40,14 @@ def credential_status(credential: Credential, ledger: Ledger, rollout: Rollout, 
         running=ledger.open_rotation(credential.name),
         last=ledger.last_rotation(credential.name),
         targets=targets,
+        withdrawn=_withdrawn(credential.name, current, ledger),
     )
+
+
+def _withdrawn(credential: str, current: Version | None, ledger: Ledger) -> int:
+    """Return the generation that was taken back, where the version in use is what came back for it; else 0."""
+    newest = ledger.newest_withdrawn(credential)
+    return newest if current is not None and (current.restores or current.generation < newest) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,7 @@ class Observer:
         guard: Logins that are held back.
         images: Tells what registries said about a credential's images, by its name.
         clock: Time.
+        old: Tells which versions may still work though they are not in use.
     """
 
     ledger: Ledger
@@ -59,12 +68,13 @@ class Observer:
     guard: Guard
     images: Callable[[str], tuple[ImageStatus, ...]]
     clock: Clock
+    old: Callable[[Credential], tuple[OldVersion, ...]]
 
     def status(self, credential: Credential) -> CredentialStatus:
         """Return how ``credential`` stands."""
         status = credential_status(credential, self.ledger, self.rollout, self.clock.now())
         held = held_back(credential, self.ledger, self.guard)
-        return replace(status, held=held, images=self.images(credential.name))
+        return replace(status, held=held, images=self.images(credential.name), old=self.old(credential))
 
 
 def held_back(credential: Credential, ledger: Ledger, guard: Guard) -> str:

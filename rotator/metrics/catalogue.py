@@ -67,6 +67,9 @@ CATALOGUE: Mapping[str, Family] = {
     "rotator_credential_generation": _gauge(
         "Generation of the version in use, 0 for none; only increases.", "credential"
     ),
+    "rotator_credential_previous_alive": _gauge(
+        "1 while a version that is not in use any more may still work, else 0.", "credential"
+    ),
     "rotator_rotations_total": _counter(
         "Rotations that ended, whatever the outcome, by what made them due.", "credential", "trigger"
     ),

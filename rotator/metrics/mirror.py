@@ -63,6 +63,7 @@ def credential_gauges(statuses: Sequence[CredentialStatus]) -> Iterator[Metric]:
         "verified_timestamp_seconds": [_at(one.current.verified_at if one.current else None) for one in statuses],
         "valid": [_valid(one) for one in statuses],
         "consecutive_failures": [float(one.record.failures) for one in statuses],
+        "previous_alive": [float(bool(one.old)) for one in statuses],
         "generation": [float(one.current.generation if one.current else 0) for one in statuses],
     }
     for name, column in values.items():

@@ -22,6 +22,7 @@ from rotator.config.root import AdminConfig, Config, MetricsConfig
 from rotator.domain.declares import Concurrency, Declares, Effect, Proof
 from rotator.domain.events import Event
 from rotator.domain.headroom import Counted, Headroom, HeadroomState, LimitStatus, Sample
+from rotator.domain.history import HeldAt, KnownVersion
 from rotator.domain.model import Delivery, DeliveryState, Expiry, Login, Record, Stage, Version
 from rotator.domain.place import Holding, PlaceStatus, judge_place
 from rotator.domain.rotation import Rotation, State, Step
@@ -205,10 +206,22 @@ class FakeDaemon:
             raise NotFoundError(f"no rotation is named {rotation_id}")
         return self.kept[rotation_id]
 
-    async def versions(self, name: str) -> Sequence[Version]:
-        """Return two versions."""
+    async def request_rollback(self, name: str, generation: int | None, message: str, by: str) -> Ticket:
+        """Remember the request; only the first generation is kept."""
         self.status(name)
-        return [make_version(name, 2), replace(make_version(name, 1), stage=Stage.RETIRED)]
+        if generation not in {None, 1}:
+            raise NotFoundError(f"{name}: generation {generation} is not kept", hint="Kept besides the one in use: 1")
+        self.acts.append((f"rolled back to {generation}", name, by))
+        return await self.request_rotation(name, message, by)
+
+    async def versions(self, name: str) -> Sequence[KnownVersion]:
+        """Return two versions; the older one is held at one placement still."""
+        self.status(name)
+        old = replace(make_version(name, 1), stage=Stage.PREVIOUS, superseded_at=NOW)
+        return [
+            KnownVersion(make_version(name, 2), (HeldAt("prod", 2),), "in use"),
+            KnownVersion(old, (HeldAt("prod", 1),), "not dead yet: in its grace"),
+        ]
 
     @contextmanager
     def subscribe(self) -> Iterator[asyncio.Queue[Event]]:

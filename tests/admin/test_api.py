@@ -64,7 +64,7 @@ async def test_versions_show_fingerprints_and_nothing_secret(served: Any) -> Non
     async with served.unix() as session:
         versions = await (await session.get("/api/v1/credentials/ecr-prod/versions")).json()
         others = "".join([await (await session.get(path)).text() for path in READS if "versions" not in path])
-    assert [one["stage"] for one in versions["versions"]] == ["current", "retired"]
+    assert [one["stage"] for one in versions["versions"]] == ["current", "previous"]
     assert versions["versions"][0]["fingerprint"] == "00112233aabbccdd"
     assert "00112233aabbccdd" not in others
     assert "robot-user-name" not in others + json.dumps(versions)
@@ -241,6 +241,7 @@ async def test_openapi_describes_every_path(served: Any) -> None:
     methods = {(method, path) for path, methods in paths.items() for method in methods}
     assert {method for method, _ in methods} == {"get", "post"}
     assert {path for method, path in methods if method == "post"} == {
+        "/api/v1/credentials/{name}/rollbacks",
         "/api/v1/credentials/{name}/rotations",
         "/api/v1/targets/{name}/acknowledgements",
         "/api/v1/targets/{name}/revelations",

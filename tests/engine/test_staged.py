@@ -196,6 +196,8 @@ async def test_a_mistaken_rollback_says_what_is_possible(world: Any, target: Cal
     with pytest.raises(NotFoundError, match="generation 7 is not kept") as raised:
         await world.dispatcher.restore("ecr", 7, "", "")
     assert raised.value.hint == "Kept besides the one in use: 1 (rotator versions ecr)"
+    with pytest.raises(PermanentError, match="generation 2 is in use already"):
+        await world.dispatcher.restore("ecr", 2, "", "")
     world.clock.advance(timedelta(hours=12))
     with pytest.raises(PermanentError, match="does not work any more"):
         await world.dispatcher.restore("ecr", 1, "", "")

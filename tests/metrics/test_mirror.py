@@ -44,6 +44,7 @@ def test_a_credential_that_is_well_says_all_it_knows(scraped: Any) -> None:
         "valid": 1.0,
         "consecutive_failures": 0.0,
         "generation": 3.0,
+        "previous_alive": 0.0,
     }
     labels = {"provider": "ghcr", "registry": "ghcr.io", "method": "read"}
     assert scraped.value("rotator_credential_info", **named, **labels) == 1.0
@@ -59,6 +60,7 @@ def test_what_is_unknown_is_absent(scraped: Any) -> None:
         "rotator_credential_info",
         "rotator_credential_consecutive_failures",
         "rotator_credential_generation",
+        "rotator_credential_previous_alive",
     }
     assert scraped.value("rotator_credential_consecutive_failures", credential="ghcr") == 2.0
     assert scraped.value("rotator_credential_generation", credential="ghcr") == 0.0
