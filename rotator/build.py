@@ -7,7 +7,7 @@ import os
 import random
 import socket
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -18,9 +18,11 @@ from typing import Any
 from sqlalchemy.engine import make_url
 
 from rotator.config.credential import CredentialConfig
+from rotator.config.policy import destination_of, subject_of
 from rotator.config.ref import SecretRef
 from rotator.config.root import Config, StoreConfig
 from rotator.domain.model import UNKNOWN, Expiry
+from rotator.domain.policy import namespaces_for
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.errors import ConfigError
 from rotator.ports import Clock, Provider, Source, Vault
@@ -121,8 +123,18 @@ def open_targets(config: Config, context: TargetContext, stack: AsyncExitStack) 
         options = config.targets[name]
         port = _load(TARGETS, options.type)(name, options, context)
         stack.push_async_callback(port.close)
-        targets[name] = DeliveryTarget(port, credentials, options.required, options.concurrency)
+        only_in = _only_in(config, name, credentials)
+        targets[name] = DeliveryTarget(port, credentials, options.required, options.concurrency, only_in)
     return targets
+
+
+def _only_in(config: Config, target: str, credentials: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return in which namespaces of ``target`` policy allows each of ``credentials``; absent where in all."""
+    rules, destination = config.policy.all_rules(), destination_of(target, config.targets[target])
+    allowed = {
+        name: namespaces_for(rules, subject_of(name, config.credentials[name]), destination) for name in credentials
+    }
+    return {name: namespaces for name, namespaces in allowed.items() if namespaces is not None}
 
 
 def provider_contexts(
@@ -166,7 +178,7 @@ def wire_credentials(
         provider = make_provider(options, context)
         clients[provider] = context.registry
         holders = tuple(targets[target] for target in options.deliver_to)
-        credentials[name] = Credential(name, options, provider, holders)
+        credentials[name] = Credential(name, options, provider, holders, config.policy.renewal.renewal())
     return credentials
 
 

@@ -14,6 +14,9 @@ from rotator.domain.model import Delivery, Expiry
 from rotator.domain.rotation import Rotation, State, Step
 from rotator.domain.status import CredentialStatus, Health, TargetStatus
 
+SHOWN = 20
+"""Refused placements of a target that are named."""
+
 
 def _printable(value: str) -> str:
     if not value.isprintable():
@@ -118,6 +121,10 @@ class TargetView(_View):
     placements: int
     error: str
     """Why its placements could not be listed; empty when they could."""
+    refused: int = 0
+    """Placements that policy keeps the credential from; not counted above."""
+    policy: tuple[str, ...] = ()
+    """Of them, at most 20, and only where one credential is asked for."""
     behind: tuple[DeliveryView, ...] = ()
     """At most 20, and only where one credential is asked for."""
 
@@ -131,13 +138,14 @@ class TargetView(_View):
             confirmed=target.confirmed,
             placements=target.placements,
             error=target.error,
+            refused=len(target.refused),
         )
 
     @classmethod
     def detailed(cls, target: TargetStatus) -> Self:
         """Return the view of ``target``, with what is behind."""
         behind = tuple(DeliveryView.of(delivery) for delivery in target.behind)
-        return cls.of(target).model_copy(update={"behind": behind})
+        return cls.of(target).model_copy(update={"behind": behind, "policy": target.refused[:SHOWN]})
 
 
 class ImageView(_View):

@@ -140,6 +140,10 @@ def _target(target: TargetView) -> Iterator[Text]:
     yield _fact("target", f"{target.target} ({target.kind}{optional}): {target.confirmed} of {target.placements}")
     if target.error:
         yield _fact("", f"could not be asked: {target.error}")
+    for placement in target.policy:
+        yield _fact("", f"policy keeps it from {placement}")
+    if target.refused > len(target.policy):
+        yield _fact("", f"and from {target.refused - len(target.policy)} more")
     for delivery in target.behind:
         yield _fact("", _behind(delivery))
 

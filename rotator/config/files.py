@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,9 @@ MAX_FILES = 1000
 SHARED = ("credentials", "targets", "registries")
 """Sections whose entries may be spread over the files of a directory."""
 _REPEATED = "version"
+_GUARDED = "policy"
+_MAIN = re.compile(r"(rotator|00-.*)\.ya?ml", re.DOTALL)
+"""Files of a directory that may hold the policy. Give the others to whom the policy is about, and none of these."""
 _SUFFIXES = (".yaml", ".yml")
 
 
@@ -32,7 +36,19 @@ def read(path: Path) -> Document:
     if len(files) > MAX_FILES:
         return _unreadable(path, f"is a directory of more than {MAX_FILES} files; name the right one")
     documents = [_read_file(file) for file in files]
+    if path.is_dir():
+        for file, document in zip(files, documents, strict=True):
+            _guard(file, document)
     return documents[0] if len(documents) == 1 else merge(documents)
+
+
+def _guard(file: Path, document: Document) -> None:
+    """Refuse a policy that stands where fragments stand: whoever may write one of those must not widen it."""
+    path = (_GUARDED,)
+    if _GUARDED in document.data and not _MAIN.fullmatch(file.name):
+        text = "belongs into rotator.yaml or 00-*.yaml of this directory, so that no other file of it can widen it"
+        document.mistakes.append(Mistake(document.places[path], path, text))
+        document.spoiled.add(path)
 
 
 def merge(documents: Sequence[Document]) -> Document:

@@ -76,7 +76,7 @@ class _Reader:
         self._unknown_sections()
         for name in Config.model_fields:
             self._section(name)
-        single = {name: self.sections.get(name) for name in ("store", "admin", "metrics", "vault")}
+        single = {name: self.sections.get(name) for name in ("store", "admin", "metrics", "vault", "policy")}
         return Parts(
             **single,
             registries=self.sections["registries"],

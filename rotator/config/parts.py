@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from rotator.config.credential import CredentialConfig
 from rotator.config.mistake import KeyPath
+from rotator.config.policy import PolicyConfig
 from rotator.config.root import AdminConfig, MetricsConfig, RegistryConfig, StoreConfig
 from rotator.config.target import TargetConfig
 from rotator.config.vault import VaultConfig
@@ -30,6 +31,7 @@ class Parts:
     admin: AdminConfig | None = None
     metrics: MetricsConfig | None = None
     vault: VaultConfig | None = None
+    policy: PolicyConfig | None = None
     has_vault: bool = False
     registries: Mapping[str, RegistryConfig] = field(default_factory=dict)
     credentials: Mapping[str, CredentialConfig] = field(default_factory=dict)
@@ -46,18 +48,3 @@ class Parts:
         for section, entries in many.items():
             for name, entry in entries.items():
                 yield (section, name), entry
-
-
-def walk(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
-    """Yield ``value`` and everything inside it, each with its path; a model before its fields."""
-    yield path, value
-    if isinstance(value, BaseModel):
-        fields = type(value).model_fields
-        for name, inner in value:
-            yield from walk(inner, (*path, fields[name].alias or name))
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from walk(inner, (*path, key))
-    elif isinstance(value, (tuple, list)):
-        for index, inner in enumerate(value):
-            yield from walk(inner, (*path, index))

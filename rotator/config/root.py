@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAn
 
 from rotator.config.credential import CredentialConfig
 from rotator.config.duration import Duration
+from rotator.config.policy import PolicyConfig
 from rotator.config.target import TargetConfig
 from rotator.config.vault import VaultConfig
 
@@ -144,6 +145,7 @@ class Config(_Section):
     engine: EngineConfig = EngineConfig()
     files: FilesConfig = FilesConfig()
     vault: VaultConfig | None = None
+    policy: PolicyConfig = PolicyConfig()
     registries: dict[str, RegistryConfig] = {}
     credentials: dict[Name, SerializeAsAny[CredentialConfig]] = {}
     targets: dict[Name, SerializeAsAny[TargetConfig]] = {}

@@ -9,10 +9,12 @@ from rotator.config.credential import CredentialConfig
 from rotator.config.duration import render_duration
 from rotator.config.keys import unknown_name
 from rotator.config.mistake import KeyPath
-from rotator.config.parts import Finding, Parts, walk
+from rotator.config.parts import Finding, Parts
+from rotator.config.policy_rules import POLICY_RULES
 from rotator.config.ref import SecretRef
 from rotator.config.section_rules import SECTION_RULES
 from rotator.config.target import TargetConfig
+from rotator.config.walk import walk
 from rotator.domain.reference import parse
 
 MIN_RENEW_BEFORE = timedelta(minutes=1)
@@ -160,4 +162,5 @@ _RULES: tuple[Callable[[Parts], Iterator[Finding]], ...] = (
     _vault_is_configured,
     _vault_is_configured_for_targets,
     *SECTION_RULES,
+    *POLICY_RULES,
 )

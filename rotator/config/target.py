@@ -15,6 +15,9 @@ class TargetConfig(BaseModel):
     needs_vault: ClassVar[bool] = False
     """Whether targets of this kind write to the Vault of the ``vault`` section."""
 
+    has_namespaces: ClassVar[bool] = False
+    """Whether placements of this kind are called ``namespace/name``."""
+
     type: str
     """Which kind of target this is; selects the options that follow."""
 
@@ -32,3 +35,7 @@ class TargetConfig(BaseModel):
     def pulls(self) -> str | None:
         """Return the one image that is pulled with what this target holds; None where it may be any."""
         return None
+
+    def hosts_sent_to(self) -> tuple[str, ...]:
+        """Return the hosts, without ports, that these options have logins sent to; empty where they name none."""
+        return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 _BASE = re.compile(
     r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:\d{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
@@ -39,3 +40,11 @@ def proxy_url(value: str) -> str:
     if "@" in value:
         raise ValueError("a proxy's user and password cannot be written here; let the proxy know us by address")
     return base_url(value)
+
+
+def host_of(url: str) -> str:
+    """Return the host that ``url`` leads to, in lower case and without a port; empty where it is no URL."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from rotator.config.mistake import render_path
-from rotator.config.parts import walk
 from rotator.config.root import Config
+from rotator.config.walk import walk
 from rotator.domain.reference import parse
 
 

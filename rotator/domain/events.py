@@ -183,6 +183,17 @@ class TargetFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryRefused:
+    """Policy keeps a credential from a placement that its target has. Told once per placement and run."""
+
+    target: str
+    kind: str
+    placement: str
+    credential: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class DriftFound:
     """A placement holds something else than was confirmed there.
 
@@ -351,6 +362,7 @@ Event = (
     | ClockStepped
     | StoreFailed
     | TargetFailed
+    | DeliveryRefused
     | DriftFound
     | DriftRepaired
     | AlarmMissed

@@ -30,11 +30,13 @@ class RenewalRule:
         outage_budget: How long before the expiry a rotation starts at the latest, > 0.
         renew_before: Start this long before the expiry; None for the rule by lifetime.
         max_age: Start at this age whatever the expiry; None for no such rule.
+        floor: Never start earlier than this after the issue, even where the version expires before; None for no floor.
     """
 
     outage_budget: timedelta = timedelta(minutes=30)
     renew_before: timedelta | None = None
     max_age: timedelta | None = None
+    floor: timedelta | None = None
 
 
 def renewal_point(version: Version, rule: RenewalRule) -> datetime | None:
@@ -49,8 +51,13 @@ def renewal_point(version: Version, rule: RenewalRule) -> datetime | None:
 
     Returns:
         Aware UTC, after the issue and before the expiry; the expiry itself where that is not after the issue; None
-        when the expiry is unknown or never.
+        when the expiry is unknown or never. The rule's floor goes before all of this.
     """
+    point = _point_by_expiry(version, rule)
+    return None if point is None else _not_before_floor(point, version, rule)
+
+
+def _point_by_expiry(version: Version, rule: RenewalRule) -> datetime | None:
     if version.expiry.at is None:
         return None
     lifetime = version.expiry.at - version.issued_at
@@ -72,7 +79,13 @@ def age_point(version: Version, rule: RenewalRule) -> datetime | None:
     """Return when ``version`` reaches the configured age; None when there is no such rule or no such year."""
     if rule.max_age is None or rule.max_age > _LAST - version.issued_at:
         return None
-    return (version.issued_at + rule.max_age).replace(microsecond=0)
+    return _not_before_floor((version.issued_at + rule.max_age).replace(microsecond=0), version, rule)
+
+
+def _not_before_floor(point: datetime, version: Version, rule: RenewalRule) -> datetime:
+    if rule.floor is None or rule.floor > _LAST - version.issued_at:
+        return point
+    return max(point, version.issued_at + rule.floor)
 
 
 def spread(fingerprint: str) -> float:

@@ -43,6 +43,7 @@ class TargetStatus:
         expires_at: The earliest known expiry among the versions that its placements hold; None when none is known.
         confirmed_at: The latest confirmation; None when there was none.
         error: Why its placements could not be listed; empty when they could.
+        refused: Placements that policy keeps the credential from; they are not counted above.
     """
 
     target: str
@@ -54,6 +55,7 @@ class TargetStatus:
     expires_at: datetime | None
     confirmed_at: datetime | None
     error: str = ""
+    refused: tuple[str, ...] = ()
 
     @property
     def in_sync(self) -> bool:
@@ -122,7 +124,9 @@ def health_of(
         missing = sum(one.placements - one.confirmed for one in behind)
         names = ", ".join(one.target for one in behind)
         return Health.PARTIAL, f"{missing or 'unknown'} placements of {names} have not confirmed it"
-    return Health.OK, "in use, and confirmed by every required placement"
+    refused = sum(len(one.refused) for one in targets)
+    kept = f"; policy keeps it from {refused} placement{'' if refused == 1 else 's'}" if refused else ""
+    return Health.OK, f"in use, and confirmed by every required placement{kept}"
 
 
 def _attempts(count: int, which: str = "") -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rotator.config.credential import CredentialConfig
+from rotator.domain.policy import Renewal, why_not_in
 from rotator.domain.schedule import RenewalRule
 from rotator.domain.waves import Staging
 from rotator.ports import Provider, Target
@@ -21,6 +22,7 @@ class Credential:
         config: Its options.
         provider: Issues and probes it.
         targets: Must hold it.
+        limits: Floors and ceilings that its options cannot pass.
         at_vendor: Held while something is made or ended at the vendor, so that the two never meet.
     """
 
@@ -28,6 +30,7 @@ class Credential:
     config: CredentialConfig
     provider: Provider
     targets: tuple[DeliveryTarget, ...] = ()
+    limits: Renewal = field(default_factory=Renewal)
     at_vendor: asyncio.Lock = field(default_factory=asyncio.Lock, compare=False, repr=False)
 
     @property
@@ -37,8 +40,11 @@ class Credential:
 
     @property
     def rule(self) -> RenewalRule:
-        """When it is renewed."""
-        return RenewalRule(self.config.outage_budget, self.config.renew_before, self.config.max_age)
+        """When it is renewed, within the limits."""
+        options, limits = self.config, self.limits
+        before = max(options.outage_budget, limits.at_least_before or options.outage_budget)
+        ages = [age for age in (options.max_age, limits.at_most_age) if age is not None]
+        return RenewalRule(before, options.renew_before, min(ages, default=None), limits.not_more_often_than)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +56,23 @@ class DeliveryTarget:
         credentials: Name to registry host of every credential delivered there, in configuration order.
         required: Whether a rotation waits for it.
         concurrency: Placements written at once.
+        only_in: Namespaces in which a credential may be, by its name; one that is absent may be anywhere.
     """
 
     port: Target
     credentials: Mapping[str, str]
     required: bool = True
     concurrency: int = 32
+    only_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The target's name."""
         return self.port.name
+
+    def refusal(self, credential: str, placement: str) -> str:
+        """Return why policy keeps ``credential`` from ``placement``; empty when it may be there."""
+        return why_not_in(self.only_in.get(credential), placement)
 
     def __hash__(self) -> int:
         """Return a hash by name; names are unique."""

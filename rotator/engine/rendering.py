@@ -24,11 +24,15 @@ class Rendering:
         self._opening = asyncio.Lock()
 
     async def entries(self, placement: str) -> tuple[Entry, ...]:
-        """Return everything ``placement`` must hold: all credentials of the target that have a version. Secret."""
+        """Return everything ``placement`` must hold: all credentials of the target that have a version. Secret.
+
+        What policy keeps from there is left out, whoever asks: every write is made of this.
+        """
         versions = [
             version
             for name in self._target.credentials
-            if (version := self._ledger.wanted_at(self._target.name, placement, name)) is not None
+            if not self._target.refusal(name, placement)
+            and (version := self._ledger.wanted_at(self._target.name, placement, name)) is not None
         ]
         key = tuple((version.credential, version.generation) for version in versions)
         if key not in self._known:

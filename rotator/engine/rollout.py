@@ -14,6 +14,7 @@ from rotator.domain.model import Delivery, DeliveryState, Entry, Held, Version
 from rotator.domain.waves import Spot
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.ledger import Ledger
+from rotator.engine.refusals import Refusals
 from rotator.engine.rendering import Rendering
 from rotator.engine.together import together
 from rotator.engine.turns import UNDONE, Turns
@@ -65,6 +66,7 @@ class Rollout:
 
     Attributes:
         turns: Which placements may be written now.
+        refusals: Which placements policy keeps credentials from.
     """
 
     def __init__(self, ledger: Ledger, clock: Clock, emit: Callable[[Event], None], config: EngineConfig) -> None:
@@ -72,6 +74,7 @@ class Rollout:
         self._clock = clock
         self._emit = emit
         self.turns = Turns(ledger, clock, config)
+        self.refusals = Refusals(emit)
         self._slots = asyncio.Semaphore(config.max_deliveries)
         self._target_slots: dict[str, asyncio.Semaphore] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
@@ -86,6 +89,7 @@ class Rollout:
             (target.name, placement)
             for target, placements in zip(credential.targets, listed, strict=True)
             for placement in placements
+            if not target.refusal(credential.name, placement)
         ]
 
     async def deliver(self, credential: Credential, version: Version, spots: Collection[Spot]) -> None:
@@ -128,6 +132,7 @@ class Rollout:
             return ()
         self._unlisted.pop(target.name, None)
         self._listed.add(target.name)
+        self.refusals.note(target, placements)
         await self._forget_vanished(target, placements)
         return placements
 
@@ -203,6 +208,8 @@ class Rollout:
         held = self._ledger.held_at(target.name, placement)
         behind = {}
         for name, version in wanted.items():
+            if target.refusal(name, placement):
+                continue
             last = held.get(name)
             if last is not None and last.confirmed_generation >= version.generation:
                 continue
@@ -211,11 +218,13 @@ class Rollout:
         return behind
 
     async def _forget_vanished(self, target: DeliveryTarget, placements: Sequence[str]) -> None:
-        gone = set(self._ledger.placements(target.name)).difference(placements)
+        known = self._ledger.placements(target.name)
+        gone = set(known).difference(placements)
         removed = [
             (target.name, placement, name)
-            for placement in gone
+            for placement in known
             for name in self._ledger.held_at(target.name, placement)
+            if placement in gone or target.refusal(name, placement)
         ]
         if removed:
             await self._ledger.commit(Changes(removed=removed))

@@ -101,6 +101,7 @@ def _target_status(
         expires_at=_earliest_expiry(deliveries, credential, ledger),
         confirmed_at=max(confirmed_at, default=None),
         error=rollout.unlisted(target.name),
+        refused=rollout.refusals.of(target.name, credential),
     )
 
 

@@ -14,6 +14,7 @@ from rotator.domain.events import (
     ConfigReloaded,
     Crashed,
     DeliveryFinished,
+    DeliveryRefused,
     DriftFound,
     DriftRepaired,
     Event,
@@ -88,6 +89,8 @@ class LogHook:
                 getattr(self._log, level)("drift_contested" if event.is_contested else "drift_found", **_told(event))
             case DriftRepaired():
                 self._log.info("drift_repaired", **_told(event))
+            case DeliveryRefused():
+                self._log.warning("delivery_refused", error="policy", **asdict(event))
             case AlarmMissed():
                 self._log.warning("alarm_missed", reason=event.reason)
             case SourceFailed():

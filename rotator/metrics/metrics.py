@@ -20,6 +20,7 @@ from rotator.domain.events import (
     ConfigReloaded,
     Crashed,
     DeliveryFinished,
+    DeliveryRefused,
     DriftFound,
     DriftRepaired,
     Event,
@@ -117,6 +118,7 @@ class Metrics:
                 | VersionPromoted()
                 | TargetFailed()
                 | DriftFound()
+                | DeliveryRefused()
                 | SourceFailed()
                 | ImageLookedAt()
                 | Crashed()

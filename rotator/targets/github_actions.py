@@ -28,7 +28,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from rotator.config.fields import Fields
 from rotator.config.ref import SecretRef
 from rotator.config.target import TargetConfig
-from rotator.config.url import base_url, proxy_url
+from rotator.config.url import base_url, host_of, proxy_url
 from rotator.domain.declares import Concurrency, Declares, Proof
 from rotator.domain.fields import Part, field_name
 from rotator.domain.model import Entry, Held
@@ -131,6 +131,10 @@ class GithubActionsConfig(TargetConfig):
         if not self.api_url.startswith("https://") and not self.insecure:
             raise ValueError("api_url is not https; write insecure: true beside it if that is really meant")
         return self
+
+    def hosts_sent_to(self) -> tuple[str, ...]:
+        """Return where logins are sent."""
+        return (host_of(self.api_url),)
 
     def places(self) -> dict[str, str]:
         """Return each placement's name and the path of its secrets in the API."""

@@ -21,6 +21,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from rotator.config.target import TargetConfig
+from rotator.config.url import host_of
 from rotator.domain.declares import Concurrency, Declares, Effect, Proof
 from rotator.domain.model import Held
 from rotator.domain.pull_secret import Convention, dump_compact, render
@@ -69,6 +70,10 @@ class TagoioSecretConfig(TargetConfig):
 
     api: ApiConfig
     """How the profile's API is reached."""
+
+    def hosts_sent_to(self) -> tuple[str, ...]:
+        """Return where logins are sent."""
+        return (host_of(self.api.url),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,3 +178,23 @@ def test_a_file_without_permission_is_said_so(tmp_path: Path) -> None:
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
     """Files of Windows editors are read."""
     assert read(_file(tmp_path, b"\xef\xbb\xbfversion: 1\n")).data == {"version": 1}
+
+
+@pytest.mark.parametrize("name", ["rotator", "00-policy"])
+def test_the_policy_stands_in_the_first_file(name: str, tmp_path: Path, kinds: Kinds) -> None:
+    """The policy of a directory may be in its main file."""
+    path = _directory(tmp_path, **{name: "policy: {renewal: {at_most_age: 1d}}\n", "team": CREDENTIAL.format("one")})
+    (tmp_path / "shelf.yaml").write_text("targets: {shelf: {type: shelf}}\n")
+    assert load(path, kinds).policy.renewal.at_most_age is not None
+
+
+@pytest.mark.parametrize(
+    "others", [pytest.param({}, id="alone"), pytest.param({"rotator": "policy: {}\n"}, id="beside the real one")]
+)
+def test_a_fragment_cannot_widen_the_policy(others: dict[str, str], tmp_path: Path) -> None:
+    """A policy in any other file of a directory is refused, even where it is the only one or the only file."""
+    path = _directory(tmp_path, **{"000-team": "policy: {rules: [{credentials: ['*']}]}\n"}, **others)
+    assert (
+        "000-team.yaml:1: policy: belongs into rotator.yaml or 00-*.yaml of this directory, "
+        "so that no other file of it can widen it"
+    ) in _texts(path)

@@ -35,6 +35,7 @@ SCENARIOS = {
     "many-registries-one-pull-secret",
     "one-host-no-vault",
     "tagoio-deploy",
+    "two-tenants",
 }
 AUTH_METHODS = (AppRoleAuth, AwsAuth, JwtAuth, KubernetesAuth, TokenAuth)
 

@@ -59,6 +59,10 @@ def version(
         (12 * HOUR, RenewalRule(renew_before=timedelta(minutes=1)), 11.5 * HOUR),
         (12 * HOUR, RenewalRule(renew_before=12 * HOUR), 6 * HOUR),
         (12 * HOUR, RenewalRule(renew_before=24 * HOUR), 6 * HOUR),
+        (12 * HOUR, RenewalRule(floor=7 * HOUR), 7 * HOUR),
+        (12 * HOUR, RenewalRule(floor=5 * HOUR), 6 * HOUR),
+        (timedelta(minutes=5), RenewalRule(floor=timedelta(minutes=10)), timedelta(minutes=10)),
+        (12 * HOUR, RenewalRule(floor=timedelta.max), 6 * HOUR),
     ],
     ids=[
         "half of a short life",
@@ -71,6 +75,10 @@ def version(
         "configured later than the budget",
         "configured as long as the life",
         "configured longer than the life",
+        "not before the floor",
+        "a floor that came earlier",
+        "a floor beyond the life: after the expiry",
+        "a floor that no calendar has",
     ],
 )
 def test_renewal_point(lifetime: timedelta, rule: RenewalRule, after: timedelta) -> None:

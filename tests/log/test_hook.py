@@ -72,6 +72,7 @@ CASES: list[tuple[events.Event, str, str]] = [
     (events.OperatorActed("acknowledged", "tago", "acme", "ghcr", 7, "uid 0"), "info", "delivery_acknowledged"),
     (_delivery("awaiting_operator"), "warning", "delivery_awaits_person"),
     (events.OrphansSwept("gitlab", 2), "info", "orphans_swept"),
+    (events.DeliveryRefused("prod", "kubernetes", "evil/pull", "ecr", "policy"), "warning", "delivery_refused"),
     (events.WaveFinished("ecr", 2, "canaries", 1, 0), "debug", "wave_finished"),
     (events.WaveFinished("ecr", 2, "wave 2 of 3 of prod", 9, 1), "warning", "wave_finished"),
     (events.VersionEnded("gitlab", 1, "dead", "the registry refuses it"), "info", "version_dead"),

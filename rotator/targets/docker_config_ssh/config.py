@@ -84,6 +84,10 @@ class DockerConfigSshConfig(TargetConfig):
             raise ValueError("hosts names one twice; remove it")
         return self
 
+    def hosts_sent_to(self) -> tuple[str, ...]:
+        """Return where logins are sent."""
+        return tuple(split_host(host)[0] for host in self.hosts)
+
 
 def split_host(host: str) -> tuple[str, int]:
     """Return name and port of ``host``; an IPv6 address with a port is in brackets.

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from rotator.config.ref import SecretRef
 from rotator.config.target import TargetConfig
-from rotator.config.url import base_url, proxy_url
+from rotator.config.url import base_url, host_of, proxy_url
 from rotator.targets.http.plan import SECRET_HOLES, Plan
 from rotator.targets.http.presets import PRESETS, Preset
 from rotator.targets.template import holes
@@ -56,6 +56,10 @@ class HttpConfig(TargetConfig):
     def filled(self) -> dict[str, str]:
         """What fills the holes besides the login."""
         return {**self.plan.values, **self.values}
+
+    def hosts_sent_to(self) -> tuple[str, ...]:
+        """Return where logins are sent."""
+        return (host_of(self.url),)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

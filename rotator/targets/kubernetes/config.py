@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
@@ -70,6 +70,8 @@ class NamespaceRules(BaseModel):
 
 class KubernetesConfig(TargetConfig):
     """Pull secrets in the namespaces of one cluster."""
+
+    has_namespaces: ClassVar[bool] = True
 
     type: Literal["kubernetes"]
     """Selects this kind."""

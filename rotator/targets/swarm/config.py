@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from rotator.config.target import TargetConfig
-from rotator.config.url import base_url
+from rotator.config.url import base_url, host_of
 from rotator.domain.reference import registry_host
 from rotator.transport import Peer
 
@@ -73,6 +73,10 @@ class SwarmConfig(TargetConfig):
         if self.url is None and (self.ca_file or self.cert_file):
             raise ValueError("ca_file, cert_file and key_file are for url; a socket has no TLS")
         return self
+
+    def hosts_sent_to(self) -> tuple[str, ...]:
+        """Return where logins are sent."""
+        return () if self.url is None else (host_of(self.url),)
 
     def peer(self, name: str) -> Peer:
         """Return the engine, called ``name``."""

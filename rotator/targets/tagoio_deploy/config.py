@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from rotator.config.duration import Duration
 from rotator.config.ref import SecretRef
 from rotator.config.target import TargetConfig
-from rotator.config.url import base_url
+from rotator.config.url import base_url, host_of
 from rotator.domain.reference import Reference, parse
 from rotator.targets.tagoio.client import ApiConfig
 from rotator.targets.tagoio_deploy.pointer import check_pointer
@@ -231,6 +231,11 @@ class TagoioDeployConfig(TargetConfig):
     def pulls(self) -> str:
         """Return the image that is deployed, in full."""
         return str(self.reference())
+
+    def hosts_sent_to(self) -> tuple[str, ...]:
+        """Return where logins are sent; none where a person enters them."""
+        urls = (self.http.api.url if self.http else None, self.delegate.url if self.delegate else None)
+        return tuple(host_of(url) for url in urls if url is not None)
 
     def reference(self) -> Reference:
         """Return the image that is deployed."""

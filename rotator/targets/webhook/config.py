@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from rotator.config.ref import SecretRef
 from rotator.config.target import TargetConfig
-from rotator.config.url import base_url
+from rotator.config.url import base_url, host_of
 from rotator.targets.webhook.sealed import parse_receiver_key
 from rotator.transport import Reach
 
@@ -60,3 +60,7 @@ class WebhookConfig(TargetConfig):
     def reach(self) -> Reach:
         """Return the addresses that the receiver may be at."""
         return Reach(tuple(ip_network(one) for one in self.allow_addresses))
+
+    def hosts_sent_to(self) -> tuple[str, ...]:
+        """Return where logins are sent."""
+        return (host_of(self.url),)
