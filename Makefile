@@ -7,9 +7,9 @@ WORKERS ?= auto
 PYTEST := $(BIN)/python -m pytest
 LOCK := env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
   --no-emit-index-url --no-emit-find-links --no-emit-options --no-emit-trusted-host
-DEBIAN_PACKAGES := docker-registry openssh-server openssl postgresql prometheus skopeo strace util-linux
+DEBIAN_PACKAGES := docker-registry openssh-server openssl postgresql prometheus prometheus-alertmanager skopeo strace util-linux
 
-.PHONY: help demo test lint format bench soak lock packages clean
+.PHONY: help demo test lint format bench soak rules lock packages clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,11 +39,12 @@ demo: $(VENV)/run.stamp  ## Run the daemon against the bundled sandbox (ONCE=1: 
 test: $(VENV)/dev.stamp packages  ## Run every test, in parallel
 	$(PYTEST) -n $(WORKERS) --dist worksteal
 
-lint: $(VENV)/dev.stamp  ## Check style, types and layers
+lint: $(VENV)/dev.stamp  ## Check style, types, layers and alert rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(PYTEST) --quiet -p no:xdist tests/deploy/test_alert_lint.py
 
 format: $(VENV)/dev.stamp  ## Format the code
 	$(BIN)/ruff check --fix .
@@ -54,6 +55,9 @@ bench: $(VENV)/dev.stamp  ## Measure; prints ratios against a reference of the s
 
 soak: $(VENV)/dev.stamp packages  ## Run the long sweeps
 	$(PYTEST) -m soak
+
+rules:  ## Write anew what is made of the alert rules
+	deploy/prometheus/make-operator >deploy/prometheus/operator.yaml
 
 lock: $(VENV)/dev.stamp  ## Write the lock files anew from pyproject.toml
 	$(LOCK) --build-deps-for editable --output-file requirements.lock pyproject.toml
