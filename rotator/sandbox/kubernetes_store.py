@@ -17,6 +17,7 @@ MAX_SECRET_BYTES = 1 << 20
 """``MaxSecretSize`` of ``core/v1/types.go``: the sum of all decoded values."""
 DOCKER_CONFIG_TYPE = "kubernetes.io/dockerconfigjson"
 DOCKER_CONFIG_KEY = ".dockerconfigjson"
+BASIC_AUTH_TYPE = "kubernetes.io/basic-auth"
 HISTORY = 10_000
 """How many namespace events are remembered for watchers that come back."""
 
@@ -198,6 +199,9 @@ def check_secret(name: str, leaves: Leaves, before: Leaves | None) -> None:
         )
     if leaves.get(("type",)) == DOCKER_CONFIG_TYPE:
         _check_docker_config(name, leaves)
+    if leaves.get(("type",)) == BASIC_AUTH_TYPE and not {"username", "password"} & set(_data(leaves)):
+        keys = ("data[username]", "data[password]")
+        raise invalid("secrets", name, *(Cause("FieldValueRequired", "Required value", key) for key in keys))
 
 
 def _check_immutable(name: str, leaves: Leaves, before: Leaves) -> None:

@@ -31,6 +31,7 @@ SCENARIOS = {
     "ecr-cross-account",
     "ecr-to-kubernetes",
     "ghcr-from-vault",
+    "ghcr-to-argocd-and-flux",
     "gitlab-deploy-tokens",
     "many-registries-one-pull-secret",
     "one-host-no-vault",

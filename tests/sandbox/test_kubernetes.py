@@ -141,6 +141,13 @@ async def test_apply_without_the_field_removes_it(call: Client) -> None:
     assert body["metadata"]["annotations"] == {"a": "1"}
 
 
+async def test_basic_auth_needs_user_or_password(call: Client) -> None:
+    """A Secret for basic auth without both keys is a 422 that names them, as ``validation.go`` of Kubernetes has it."""
+    status, body = await call.apply(pull_secret(type="kubernetes.io/basic-auth"))
+    assert status == 422
+    assert [cause["field"] for cause in body["details"]["causes"]] == ["data[username]", "data[password]"]
+
+
 async def test_apply_dry_run_keeps_nothing(server: SandboxKubernetes, call: Client) -> None:
     """A dry run answers as if, and stores nothing."""
     status, body = await call.apply(pull_secret(), query="&dryRun=All")

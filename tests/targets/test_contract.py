@@ -105,7 +105,7 @@ async def _docker_config(world: World) -> Harness:
     return Harness(DockerConfigTarget("edge", config, world.context), add_foreign, has_foreign)
 
 
-async def _kubernetes(world: World, role: str = "role.yaml", mode: str = "own") -> Harness:
+async def _kubernetes(world: World, role: str = "role.yaml", *, holds_one: bool = False, **options: Any) -> Harness:
     """Return a target that has exactly the rights that are shipped for its mode."""
     cluster = await world.stack.enter_async_context(SandboxKubernetes())
     bodies = yaml.safe_load_all((ROLES / role).read_text())
@@ -117,26 +117,59 @@ async def _kubernetes(world: World, role: str = "role.yaml", mode: str = "own") 
         body = cluster.secret("web", "regcred")
         assert body is not None
         body["metadata"].setdefault("labels", {})["team"] = "web"
+        body["metadata"]["annotations"]["contact"] = "web"
         cluster.set_secret("web", {**body, "data": {**body["data"], "other": "YQ=="}})
 
     def has_foreign() -> bool:
-        body = cluster.secret("web", "regcred")
-        return body is not None and (body["metadata"]["labels"]["team"], body["data"]["other"]) == ("web", "YQ==")
+        body = cluster.secret("web", "regcred") or {}
+        metadata = body["metadata"]
+        found = metadata["labels"].get("team"), metadata["annotations"].get("contact"), body["data"].get("other")
+        return found == ("web", "web", "YQ==")
 
-    return Harness(_kubernetes_target(world, cluster.url, CANARY, mode), add_foreign, has_foreign)
+    target = _kubernetes_target(world, cluster.url, CANARY, **options)
+    return Harness(target, add_foreign, has_foreign, holds_one=holds_one)
 
 
 async def _kubernetes_merge(world: World) -> Harness:
-    return await _kubernetes(world, "role-merge.yaml", "merge")
+    return await _kubernetes(world, "role-merge.yaml", mode="merge")
+
+
+ARGOCD_URL = {"url": "ghcr.io/acme"}
+
+
+async def _kubernetes_argocd_repository(world: World) -> Harness:
+    return await _kubernetes(world, holds_one=True, secret_template="argocd_repository", data=ARGOCD_URL)
+
+
+async def _kubernetes_argocd_repo_creds(world: World) -> Harness:
+    options = {"secret_template": "argocd_repo_creds", "data": ARGOCD_URL, "mode": "merge"}
+    return await _kubernetes(world, "role-merge.yaml", holds_one=True, **options)
+
+
+async def _kubernetes_flux(world: World) -> Harness:
+    return await _kubernetes(world, secret_template="flux")
+
+
+async def _kubernetes_flux_helm(world: World) -> Harness:
+    return await _kubernetes(world, holds_one=True, secret_template="flux", flux_source="HelmRepository")
+
+
+async def _kubernetes_basic_auth(world: World) -> Harness:
+    return await _kubernetes(world, holds_one=True, secret_template="basic_auth")
+
+
+async def _kubernetes_opaque(world: World) -> Harness:
+    keys = {"{credential}.user": "username", "{CREDENTIAL}_PASSWORD": "password", "config.json": "docker_config"}
+    return await _kubernetes(world, "role-merge.yaml", mode="merge", secret_template="opaque", keys=keys)
 
 
 async def _kubernetes_real(world: World) -> Harness:
     server = await world.stack.enter_async_context(world.real_api_server())
-    target = _kubernetes_target(world, server.url, server.token, "own")
+    target = _kubernetes_target(world, server.url, server.token)
     return Harness(target, lambda: None, lambda: True)
 
 
-def _kubernetes_target(world: World, url: str, token: str, mode: str) -> KubernetesTarget:
+def _kubernetes_target(world: World, url: str, token: str, **options: Any) -> KubernetesTarget:
     kubeconfig = {
         "current-context": "a",
         "contexts": [{"name": "a", "context": {"cluster": "c", "user": "u"}}],
@@ -145,8 +178,8 @@ def _kubernetes_target(world: World, url: str, token: str, mode: str) -> Kuberne
     }
     path = world.folder / "kubeconfig"
     path.write_text(yaml.safe_dump(kubeconfig))
-    options = {"namespaces": ["web"], "secret": "regcred", "insecure": True, "mode": mode, "kubeconfig": str(path)}
-    config = KubernetesConfig.model_validate({"type": "kubernetes", **options})
+    given = {"namespaces": ["web"], "secret": "regcred", "insecure": True, "kubeconfig": str(path), **options}
+    config = KubernetesConfig.model_validate({"type": "kubernetes", **given})
     return KubernetesTarget("prod", config, world.context)
 
 
@@ -385,7 +418,13 @@ HARNESSES: dict[str, Callable[[World], Awaitable[Harness]]] = {
     "github_actions": _github_actions,
     "http": _http,
     "kubernetes": _kubernetes,
+    "kubernetes-argocd_repo_creds": _kubernetes_argocd_repo_creds,
+    "kubernetes-argocd_repository": _kubernetes_argocd_repository,
+    "kubernetes-basic_auth": _kubernetes_basic_auth,
+    "kubernetes-flux": _kubernetes_flux,
+    "kubernetes-flux_helm": _kubernetes_flux_helm,
     "kubernetes-merge": _kubernetes_merge,
+    "kubernetes-opaque": _kubernetes_opaque,
     "kubernetes-real": _kubernetes_real,
     "swarm": _swarm,
     "tagoio_deploy": _tagoio_deploy,

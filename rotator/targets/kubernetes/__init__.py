@@ -1,4 +1,4 @@
-"""Kubernetes pull secrets: one ``kubernetes.io/dockerconfigjson`` Secret per namespace.
+"""Secrets of Kubernetes with logins: one per namespace, in the shape that its readers expect.
 
 Law of this folder: Secrets are updated in place, never deleted and made anew; they are never listed or watched;
 nothing outside `KubernetesApi` speaks to the API server.

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rotator.config.duration import Duration
+from rotator.config.fields import Fields
 from rotator.config.target import TargetConfig
+from rotator.domain.fields import field_name
+from rotator.targets.kubernetes.shape import ARGOCD, FluxSource, SecretTemplate, Shape, shape_of
 
 SHORTEST_RESYNC = timedelta(seconds=10)
 ANNOTATION_PREFIX = "rotator.dev/"
@@ -18,6 +22,8 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _PATTERN = re.compile(r"[a-z0-9*?-]{1,63}")
 _SUBDOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MAX_SUBDOMAIN_CHARS = 253
+_DATA_KEY = re.compile(r"[-._A-Za-z0-9]{1,253}")
+_TYPE = r"^[A-Za-z0-9][A-Za-z0-9./_-]{0,252}$"
 
 
 class Mode(StrEnum):
@@ -69,7 +75,7 @@ class NamespaceRules(BaseModel):
 
 
 class KubernetesConfig(TargetConfig):
-    """Pull secrets in the namespaces of one cluster."""
+    """Secrets with logins in the namespaces of one cluster."""
 
     has_namespaces: ClassVar[bool] = True
 
@@ -88,8 +94,23 @@ class KubernetesConfig(TargetConfig):
     secret: ObjectName
     """Name of the Secret, the same in every namespace."""
 
-    secret_type: Literal["kubernetes.io/dockerconfigjson"] = "kubernetes.io/dockerconfigjson"  # noqa: S105 (a type)
-    """Type of the Secret."""
+    secret_template: SecretTemplate = SecretTemplate.DOCKERCONFIGJSON
+    """For whom the Secret is made: ``dockerconfigjson`` for the kubelet, ``argocd_repository``, ``argocd_repo_creds``,
+    ``flux``, ``basic_auth``, or ``opaque`` with the keys in ``keys``."""
+
+    keys: Fields | None = None
+    """With ``secret_template: opaque``, what each key holds: ``username``, ``password``, ``registry``, ``auth`` or
+    ``docker_config``. ``{credential}`` in a key's name is replaced by the credential's name."""
+
+    data: dict[str, str] = Field(default_factory=dict)
+    """Further keys of the Secret with fixed values, which are not secret: ``url`` and ``project`` for Argo CD."""
+
+    flux_source: FluxSource | None = None
+    """With ``secret_template: flux``, what names the Secret: ``OCIRepository``, ``ImageRepository`` or
+    ``HelmRepository``. None for ``OCIRepository``."""
+
+    secret_type: Annotated[str, Field(pattern=_TYPE)] | None = None
+    """Type of the Secret. None for the template's; another one only with ``opaque``."""
 
     mode: Mode = Mode.OWN
     """Whose Secret it is: ``own``, ``merge`` or ``adopt``."""
@@ -108,6 +129,43 @@ class KubernetesConfig(TargetConfig):
 
     insecure: bool = False
     """Allow plain HTTP and unverified TLS to the API server."""
+
+    @property
+    def shape(self) -> Shape:
+        """What the Secret looks like, besides the logins in it."""
+        shape = self._template_shape
+        labels = {name: self.labels.get(name, value) for name, value in shape.labels.items()}
+        return replace(shape, type=self.secret_type or shape.type, labels=labels)
+
+    @property
+    def _template_shape(self) -> Shape:
+        source = self.flux_source or FluxSource.OCI_REPOSITORY
+        return shape_of(self.secret_template, source, self.keys or {}, self.data)
+
+    @model_validator(mode="after")
+    def _options_of_the_template(self) -> Self:
+        template, is_opaque = self.secret_template, self.secret_template is SecretTemplate.OPAQUE
+        if is_opaque != (self.keys is not None):
+            raise ValueError("keys and secret_template: opaque belong together; write both or neither")
+        if self.flux_source is not None and template is not SecretTemplate.FLUX:
+            raise ValueError("flux_source belongs to secret_template: flux; write both or neither")
+        if not is_opaque and self.secret_type not in {None, self._template_shape.type}:
+            raise ValueError(f"{template} makes Secrets of type {self._template_shape.type}; remove secret_type")
+        if template in ARGOCD and not self.data.get("url"):
+            raise ValueError("Argo CD looks a login up by URL; write data: {url: ...} as the repository has it")
+        if self.service_accounts and not self.shape.is_docker:
+            raise ValueError(f"service accounts pull with a docker configuration, and {template} makes none")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_of_a_secret(self) -> Self:
+        layout = self.shape.layout
+        if taken := sorted(set(layout) & set(self.data)):
+            raise ValueError(f"data: {taken[0]} is where the login goes")
+        names = [*(field_name(name, "a") for name in layout), *self.data]
+        if wrong := [name for name in names if not _DATA_KEY.fullmatch(name)]:
+            raise ValueError(f"{wrong[0]!r} cannot be a key of a Secret: A-Z, a-z, 0-9, -, _ and . are possible")
+        return self
 
     @field_validator("annotations")
     @classmethod

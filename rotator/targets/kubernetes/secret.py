@@ -1,7 +1,7 @@
 """The Secret: built from entries, read back into logins, edited in place. Pure.
 
-Source: ``core/v1/types.go`` of Kubernetes (read 2026-07-24): type ``kubernetes.io/dockerconfigjson``, one required
-key, whose value is a whole docker ``config.json`` in base64.
+Which keys it has is the shape's business; the values of its ``data`` are base64, as in ``core/v1/types.go`` of
+Kubernetes (read 2026-07-24).
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rotator.domain import pull_secret
-from rotator.domain.fence import Mark, fenced_off, marked
+from rotator.domain.fence import Mark, marked
+from rotator.domain.fields import Part, field_name
 from rotator.domain.model import Entry, Login
-from rotator.domain.pull_secret import Convention
-from rotator.errors import FencedError, ShapeError, UnsupportedError
+from rotator.domain.pull_secret import dump_compact
+from rotator.errors import ShapeError, UnsupportedError
+from rotator.targets.fields import found, placed
 from rotator.targets.kubernetes.client import FIELD_MANAGER
 from rotator.targets.kubernetes.config import ANNOTATION_PREFIX, KubernetesConfig
+from rotator.targets.kubernetes.shape import OPAQUE_TYPE, Shape
 
-DATA_KEY = ".dockerconfigjson"
 GENERATIONS = f"{ANNOTATION_PREFIX}generations"
 FINGERPRINTS = f"{ANNOTATION_PREFIX}fingerprints"
+_EMPTY = dump_compact({"auths": {}})
 MANAGED_BY = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
 
 Body = Mapping[str, Any]
@@ -36,14 +38,14 @@ class Rendered:
     Args:
         entries: What it was made from.
         body: JSON. Secret.
-        value: The value of `DATA_KEY` in it. Secret.
+        data: Its ``data``. Secret.
         marks: What its annotations say: the generations, by credential.
         held: What it holds, by credential.
     """
 
     entries: tuple[Entry, ...]
     body: bytes = field(repr=False)
-    value: str = field(repr=False)
+    data: Mapping[str, str] = field(repr=False)
     marks: Mapping[str, Mark]
     held: Mapping[str, Login]
 
@@ -57,30 +59,26 @@ def render(config: KubernetesConfig, entries: Sequence[Entry]) -> Rendered:
     """Return the Secret that holds exactly ``entries``.
 
     Raises:
-        UnsupportedError: Two of them share a key, or one has none that the kubelet would match.
+        UnsupportedError: They do not fit into it together, or a registry cannot be one.
     """
-    try:
-        document = pull_secret.render(entries, Convention.DOCKER)
-    except ValueError as error:
-        raise UnsupportedError(f"secret {config.secret}: {error}") from error
+    data = _filled(config, {}, entries, f"secret {config.secret}")
     marks = marked({}, entries)
-    value = _encoded(document)
     body = {
         "metadata": {"name": config.secret, **_metadata(config, marks)},
         "apiVersion": "v1",
         "kind": "Secret",
-        "type": config.secret_type,
-        "data": {DATA_KEY: value},
+        "type": config.shape.type,
+        "data": data,
     }
     held = {entry.credential: entry.login for entry in entries}
-    return Rendered(tuple(entries), _compact(body), value, marks, held)
+    return Rendered(tuple(entries), _compact(body), data, marks, held)
 
 
 def merged(config: KubernetesConfig, secret: Body, entries: Sequence[Entry], place: str) -> bytes | None:
     """Return ``secret`` with ``entries`` in it and everything else as it is; None when that changes nothing.
 
     Args:
-        config: For labels and annotations.
+        config: For the shape, labels and annotations.
         secret: The Secret as it was read; its resource version stays in it as the precondition. Secret.
         entries: What it must hold.
         place: ``namespace/secret`` for messages.
@@ -88,45 +86,34 @@ def merged(config: KubernetesConfig, secret: Body, entries: Sequence[Entry], pla
     Raises:
         ShapeError: What it holds cannot be read, so it cannot be kept either. UnsupportedError: as `render`.
     """
-    document = document_of(secret, place)
-    try:
-        wanted = pull_secret.merge(document, entries, Convention.DOCKER)
-    except ValueError as error:
-        raise UnsupportedError(f"{place}: {error}") from error
+    before = _section(secret, "data")
+    data = _filled(config, before, entries, place)
     metadata = dict(_section(secret, "metadata"))
     for key, added in _metadata(config, marked(marks_in(secret), entries)).items():
         metadata[key] = {**_section(metadata, key), **added}
-    if wanted == document and metadata == secret.get("metadata"):
+    if data == before and metadata == secret.get("metadata"):
         return None
-    data = {**_section(secret, "data"), DATA_KEY: _encoded(wanted)}
     return _compact({**secret, "metadata": metadata, "data": data})
 
 
-def held_in(secret: Body, entries: Sequence[Entry], place: str) -> dict[str, Login]:
-    """Return, by credential, the logins that ``secret`` holds under the keys of ``entries``. Secret.
+def logins_in(config: KubernetesConfig, secret: Body, entries: Sequence[Entry], place: str) -> dict[str, Login]:
+    """Return, by credential, the logins in ``secret``, whether or not its readers would find them. Secret.
 
     Raises:
         ShapeError: Its content cannot be read.
     """
-    return pull_secret.held(document_of(secret, place), entries, Convention.DOCKER)
+    layout = config.shape.layout
+    return found(_texts(config.shape, _section(secret, "data"), entries, place), entries, layout, place)
 
 
-def document_of(secret: Body, place: str) -> dict[str, Any]:
-    """Return the docker configuration in ``secret``; empty when the key is missing. Secret.
+def held_in(config: KubernetesConfig, secret: Body, entries: Sequence[Entry], place: str) -> dict[str, Login]:
+    """Return what `logins_in` does; nothing where those whom the Secret is for would not find or use them. Secret.
 
     Raises:
-        ShapeError: It cannot be read. The content is not in the text.
+        ShapeError: Its content cannot be read.
     """
-    value = _section(secret, "data").get(DATA_KEY)
-    if value is None:
-        return {}
-    text = _decoded(value)
-    if text is None:
-        raise ShapeError(f"{place}: {DATA_KEY} is not base64 of UTF-8")
-    try:
-        return pull_secret.parse_document(text)
-    except ShapeError as error:
-        raise ShapeError(f"{place}: {error.message}", hint=error.hint) from error
+    logins = logins_in(config, secret, entries, place)
+    return logins if _fits(config.shape, secret) else {}
 
 
 def marks_in(secret: Body) -> dict[str, Mark]:
@@ -140,31 +127,15 @@ def marks_in(secret: Body) -> dict[str, Mark]:
     }
 
 
-def refuse_older(marks: Mapping[str, Mark], held: Mapping[str, Login], entries: Sequence[Entry], place: str) -> None:
-    """Check that none of ``entries`` is older than what is there.
-
-    Raises:
-        FencedError: One is: another daemon, or one with newer state, wrote here.
-    """
-    older = fenced_off(marks, held, entries)
-    if older is not None:
-        newest = marks[older.credential].generation
-        raise FencedError(
-            f"{place}: holds generation {newest} of {older.credential}, not older than our {older.generation}",
-            generation=newest,
-            hint="Does another daemon write it? If this one lost its state, it goes above that by itself",
-        )
-
-
 def refuse_unsuitable(config: KubernetesConfig, secret: Body, place: str) -> None:
     """Check that ``secret`` can be written at all; it is never deleted and made anew.
 
     Raises:
         UnsupportedError: It has another type, or is immutable.
     """
-    if secret.get("type", "Opaque") != config.secret_type:
+    if secret.get("type", OPAQUE_TYPE) != config.shape.type:
         raise UnsupportedError(
-            f"{place}: is a Secret of another type than {config.secret_type}, and the type cannot be changed",
+            f"{place}: is a Secret of another type than {config.shape.type}, and the type cannot be changed",
             hint="Use another name for the secret, or delete it by hand once nothing depends on it",
         )
     if secret.get("immutable") is True:
@@ -188,9 +159,10 @@ def version_of(secret: Body) -> str:
     return str(_section(secret, "metadata").get("resourceVersion", ""))
 
 
-def value_of(secret: Body) -> object:
-    """Return the value of `DATA_KEY` as it stands there. Secret."""
-    return _section(secret, "data").get(DATA_KEY)
+def is_as_rendered(config: KubernetesConfig, secret: Body, rendered: Rendered) -> bool:
+    """Return whether ``secret`` holds every value of ``rendered``, and whoever it is for finds it."""
+    data = _section(secret, "data")
+    return all(data.get(key) == value for key, value in rendered.data.items()) and _is_labelled(config.shape, secret)
 
 
 def _metadata(config: KubernetesConfig, marks: Mapping[str, Mark]) -> dict[str, dict[str, str]]:
@@ -200,7 +172,8 @@ def _metadata(config: KubernetesConfig, marks: Mapping[str, Mark]) -> dict[str, 
         GENERATIONS: json.dumps(generations, sort_keys=True),
         FINGERPRINTS: json.dumps(fingerprints, sort_keys=True),
     }
-    return {"labels": {**MANAGED_BY, **config.labels}, "annotations": {**config.annotations, **stamps}}
+    labels = {**MANAGED_BY, **config.labels, **config.shape.labels}
+    return {"labels": labels, "annotations": {**config.annotations, **stamps}}
 
 
 def _section(body: Body, key: str) -> Body:
@@ -208,8 +181,46 @@ def _section(body: Body, key: str) -> Body:
     return found if isinstance(found, dict) else {}
 
 
-def _encoded(document: Mapping[str, Any]) -> str:
-    return base64.b64encode(pull_secret.dump_compact(document).encode()).decode("ascii")
+def _filled(config: KubernetesConfig, data: Body, entries: Sequence[Entry], place: str) -> dict[str, Any]:
+    """Return ``data`` with ``entries`` and the fixed values in it; what says the same already stays to the letter."""
+    shape = config.shape
+    if shape.holds_one and len(entries) > 1:
+        names = ", ".join(entry.credential for entry in entries)
+        raise UnsupportedError(
+            f"{place}: {config.secret_template} holds one login, and here are {len(entries)}: {names}",
+            hint="Deliver one of them here and give the others targets of their own",
+        )
+    before = _texts(shape, data, entries, place)
+    wanted = {**placed(before, entries, shape.layout, place), **shape.data}
+    if not entries:
+        wanted |= {
+            name: _EMPTY for name, part in shape.layout.items() if part is Part.DOCKER_CONFIG and name not in data
+        }
+    return {**data, **{key: _encoded(text) for key, text in wanted.items() if text != before.get(key)}}
+
+
+def _texts(shape: Shape, data: Body, entries: Sequence[Entry], place: str) -> dict[str, str]:
+    """Return the values that are texts; a docker configuration must be one, since others may be in it."""
+    texts = {key: text for key, value in data.items() if (text := _decoded(value)) is not None}
+    names = [name for name, part in shape.layout.items() if part is Part.DOCKER_CONFIG]
+    for key in (field_name(name, entry.credential) for name in names for entry in entries):
+        if key in data and key not in texts:
+            raise ShapeError(f"{place}: {key} is not base64 of UTF-8")
+    return texts
+
+
+def _fits(shape: Shape, secret: Body) -> bool:
+    data = _section(secret, "data")
+    return all(_decoded(data.get(key)) == text for key, text in shape.data.items()) and _is_labelled(shape, secret)
+
+
+def _is_labelled(shape: Shape, secret: Body) -> bool:
+    labels = _section(_section(secret, "metadata"), "labels")
+    return all(labels.get(name) == value for name, value in shape.labels.items())
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode("ascii")
 
 
 def _decoded(value: object) -> str | None:

@@ -15,6 +15,7 @@ from rotator.domain.declares import Declares
 from rotator.domain.model import Entry, Held, Login
 from rotator.errors import ConflictError, NotFoundError, RotatorError, ShapeError
 from rotator.targets.context import TargetContext
+from rotator.targets.fields import refuse_older
 from rotator.targets.kubernetes.access import Access, InClusterAccess
 from rotator.targets.kubernetes.client import Conflicts, KubernetesApi
 from rotator.targets.kubernetes.config import KubernetesConfig, Mode
@@ -24,13 +25,13 @@ from rotator.targets.kubernetes.rights import needed_rights
 from rotator.targets.kubernetes.secret import (
     Rendered,
     held_in,
+    is_as_rendered,
     is_ours,
+    logins_in,
     marks_in,
     merged,
-    refuse_older,
     refuse_unsuitable,
     render,
-    value_of,
     version_of,
 )
 from rotator.targets.kubernetes.service_account import name_secret
@@ -133,7 +134,7 @@ class KubernetesTarget:
             ShapeError: Its content cannot be read. Others as `apply`.
         """
         secret = await self._find(self._namespace_of(placement))
-        return Held(held_in(secret, entries, placement) if secret else {}, changed=False)
+        return Held(held_in(self._config, secret, entries, placement) if secret else {}, changed=False)
 
     async def watch(self) -> AsyncIterator[None]:
         """Yield when the selected namespaces were first listed, and whenever they became others.
@@ -202,7 +203,7 @@ class KubernetesTarget:
             secret = await self._api.apply_secret(namespace, name, rendered.body, Conflicts.REFUSE)
             return self._held(placement, secret, rendered, "")
         refuse_unsuitable(self._config, there, placement)
-        refuse_older(marks_in(there), _readable(there, rendered.entries, placement), rendered.entries, placement)
+        refuse_older(marks_in(there), self._readable(there, rendered.entries, placement), rendered.entries, placement)
         is_taken = self._config.mode is Mode.ADOPT or is_ours(there)
         conflicts = Conflicts.TAKE if is_taken else Conflicts.REFUSE
         version = version_of(there)
@@ -213,9 +214,9 @@ class KubernetesTarget:
         version = version_of(secret)
         self._written[placement] = _Written(version, rendered)
         is_changed = version != version_before
-        if value_of(secret) == rendered.value:
+        if is_as_rendered(self._config, secret, rendered):
             return Held(rendered.held, changed=is_changed)
-        return Held(held_in(secret, rendered.entries, placement), changed=is_changed)
+        return Held(held_in(self._config, secret, rendered.entries, placement), changed=is_changed)
 
     async def _merge(self, namespace: str, placement: str, rendered: Rendered) -> Held:
         """Edit our registries in a shared Secret, again from the start whenever somebody was faster."""
@@ -226,18 +227,18 @@ class KubernetesTarget:
             there = await self._find(namespace)
             body = self._edited(there, rendered, placement) if there else rendered.body
             if body is None:
-                return Held(held_in(there or {}, rendered.entries, placement), changed=False)
+                return Held(held_in(self._config, there or {}, rendered.entries, placement), changed=False)
             try:
                 written = await self._put(namespace, there, body)
             except ConflictError as error:
                 failure = error
             else:
-                return Held(held_in(written, rendered.entries, placement))
+                return Held(held_in(self._config, written, rendered.entries, placement))
         raise ConflictError(f"{placement}: somebody else keeps changing it") from failure
 
     def _edited(self, there: dict[str, Any], rendered: Rendered, placement: str) -> bytes | None:
         refuse_unsuitable(self._config, there, placement)
-        held = held_in(there, rendered.entries, placement)
+        held = logins_in(self._config, there, rendered.entries, placement)
         refuse_older(marks_in(there), held, rendered.entries, placement)
         return merged(self._config, there, rendered.entries, placement)
 
@@ -253,6 +254,13 @@ class KubernetesTarget:
         except NotFoundError:
             return None
 
+    def _readable(self, secret: dict[str, Any], entries: Sequence[Entry], place: str) -> Mapping[str, Login]:
+        """Return the logins in ``secret``; none when it cannot be read, for then there is nothing to protect."""
+        try:
+            return logins_in(self._config, secret, entries, place)
+        except ShapeError:
+            return {}
+
     def _rendered(self, entries: Sequence[Entry]) -> Rendered:
         for rendered in self._renderings:
             if len(rendered.entries) == len(entries) and all(map(operator.is_, rendered.entries, entries)):
@@ -266,14 +274,6 @@ class KubernetesTarget:
         if secret != self._config.secret or not self._selection.has(namespace):
             raise NotFoundError(f"{self._name}: {placement} is no placement of this target")
         return namespace
-
-
-def _readable(secret: dict[str, Any], entries: Sequence[Entry], place: str) -> Mapping[str, Login]:
-    """Return the logins in ``secret``; none when it cannot be read, for then there is nothing to protect."""
-    try:
-        return held_in(secret, entries, place)
-    except ShapeError:
-        return {}
 
 
 def _access(name: str, config: KubernetesConfig, context: TargetContext) -> Access:

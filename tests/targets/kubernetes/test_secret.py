@@ -14,7 +14,7 @@ from rotator.domain.model import Entry, Login
 from rotator.errors import ShapeError
 from rotator.secret import Secret
 from rotator.targets.kubernetes import KubernetesConfig
-from rotator.targets.kubernetes.secret import document_of, held_in, is_ours, marks_in, merged, render
+from rotator.targets.kubernetes.secret import held_in, is_ours, logins_in, marks_in, merged, render
 
 CONFIG = KubernetesConfig(type="kubernetes", namespaces=["web"], secret="regcred")
 TEXT = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1, max_size=40)
@@ -32,7 +32,7 @@ def entries_of(passwords: list[str]) -> list[Entry]:
 def holding(document: object, **metadata: Any) -> dict[str, Any]:
     """Return a Secret that holds ``document``."""
     value = base64.b64encode(json.dumps(document).encode()).decode()
-    return {"metadata": metadata, "type": CONFIG.secret_type, "data": {".dockerconfigjson": value, "k": "djE="}}
+    return {"metadata": metadata, "type": CONFIG.shape.type, "data": {".dockerconfigjson": value, "k": "djE="}}
 
 
 @settings(deadline=None, max_examples=50)
@@ -42,7 +42,9 @@ def test_rendered_is_read_back(passwords: list[str]) -> None:
     entries = entries_of(passwords)
     rendered = render(CONFIG, entries)
     body = json.loads(rendered.body)
-    assert held_in(body, entries, "web/regcred") == dict(rendered.held) == {e.credential: e.login for e in entries}
+    assert (
+        held_in(CONFIG, body, entries, "web/regcred") == dict(rendered.held) == {e.credential: e.login for e in entries}
+    )
     assert marks_in(body) == rendered.marks
 
 
@@ -58,7 +60,7 @@ def test_merging_keeps_and_settles(passwords: list[str], others: dict[str, Any])
     body = merged(CONFIG, secret, entries, "web/regcred")
     assert body is not None
     after = json.loads(body)
-    document = document_of(after, "web/regcred")
+    document = json.loads(base64.b64decode(after["data"][".dockerconfigjson"]))
     assert {key: document["auths"][key] for key in others} == others
     assert (document["x"], after["data"]["k"], after["metadata"]["annotations"]["a"]) == (1, "djE=", "b")
     assert after["metadata"]["resourceVersion"] == "7"
@@ -77,7 +79,7 @@ def test_secret_is_in_no_representation() -> None:
     """A rendering does not print what it holds."""
     rendered = render(CONFIG, entries_of(["canary-5d1f0c77ab93"]))
     assert "canary" not in repr(rendered)
-    assert rendered.value not in repr(rendered)
+    assert rendered.data[".dockerconfigjson"] not in repr(rendered)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_secret_is_in_no_representation() -> None:
 def test_unreadable_content(value: object) -> None:
     """Content that cannot be read is refused with its place."""
     with pytest.raises(ShapeError, match="web/regcred"):
-        document_of({"data": {".dockerconfigjson": value}}, "web/regcred")
+        logins_in(CONFIG, {"data": {".dockerconfigjson": value}}, entries_of(["p"]), "web/regcred")
 
 
 @pytest.mark.parametrize(
