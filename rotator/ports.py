@@ -231,6 +231,16 @@ class Retires(Protocol):
 
 
 @runtime_checkable
+class ReadsOrigin(Protocol):
+    """A `Provider` that may read a login which a person makes and puts somewhere."""
+
+    @property
+    def origin(self) -> str:
+        """Where they put it, such as ``vault: registries/ghcr#token``; empty where versions are issued. Not secret."""
+        ...
+
+
+@runtime_checkable
 class ListsMade(Protocol):
     """A `Provider` whose vendor keeps a list of what was made, so that an interrupted issue leaves no orphan."""
 

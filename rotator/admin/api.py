@@ -15,6 +15,7 @@ from rotator import __version__
 from rotator.admin.access import Access
 from rotator.admin.failure import STATUS, failure, internal
 from rotator.admin.gate import Gate
+from rotator.admin.leak_routes import router as leak_router
 from rotator.admin.models import Problem
 from rotator.admin.routes import Context, router
 from rotator.admin.surface import AdminSurface
@@ -50,8 +51,8 @@ def create_api(application: AdminSurface, access: Access) -> FastAPI:
     )
     api.state.context = Context(application)
     api.include_router(router)
-    api.include_router(target_router)
-    api.include_router(version_router)
+    for more in (leak_router, target_router, version_router):
+        api.include_router(more)
     api.add_middleware(Gate, access=access)
     api.add_exception_handler(RotatorError, _rotator_error)
     api.add_exception_handler(RequestValidationError, _invalid_request)

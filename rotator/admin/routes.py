@@ -16,6 +16,7 @@ from rotator import __version__
 from rotator.admin.access import Caller
 from rotator.admin.failure import BusyError
 from rotator.admin.idempotency import Answers
+from rotator.admin.leak_models import LeakView
 from rotator.admin.models import (
     Accepted,
     CredentialDetail,
@@ -49,12 +50,14 @@ class Context:
         surface: The daemon.
         closing: Set when the server closes; ends the streams.
         answers: What idempotency keys were answered.
+        leak_answers: The same, of reports of leaks.
         streams: Streams that are open now.
     """
 
     surface: AdminSurface
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     answers: Answers[Accepted] = field(default_factory=Answers)
+    leak_answers: Answers[LeakView] = field(default_factory=Answers)
     streams: int = 0
 
 

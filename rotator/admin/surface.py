@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Protocol
 
 from rotator.config.root import Config
 from rotator.domain.events import Event
 from rotator.domain.headroom import LimitStatus
 from rotator.domain.history import KnownVersion
+from rotator.domain.leak import LeakProgress
 from rotator.domain.place import PlaceStatus
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus
@@ -105,6 +107,22 @@ class AdminSurface(Protocol):
 
     async def request_rollback(self, name: str, generation: int | None, message: str, by: str) -> Ticket:
         """Put an earlier version of ``name`` back. Errors as `rotator.engine.dispatch.Dispatcher.restore`."""
+        ...
+
+    async def report_leak(self, name: str, reason: str, by: str) -> LeakProgress:
+        """Take note of a leak, and begin at once. Errors as `rotator.engine.leak.Leaks.report`."""
+        ...
+
+    async def leak_progress(self, name: str) -> LeakProgress:
+        """Return how far the response to a leak of ``name`` has come; without one it has no steps.
+
+        Raises:
+            NotFoundError: No such credential. StoreError: It could not be read.
+        """
+        ...
+
+    async def older_than(self, since: datetime) -> Sequence[str]:
+        """Return the credentials whose version in use is older than ``since``, or missing."""
         ...
 
     async def versions(self, name: str) -> Sequence[KnownVersion]:

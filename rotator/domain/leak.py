@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from rotator.domain.model import Strategy, Version
 
@@ -38,6 +39,17 @@ class LeakFacts:
     now: datetime
 
 
+class Waits(StrEnum):
+    """What a step that is not done waits for."""
+
+    DAEMON = "daemon"
+    """The daemon goes on by itself."""
+    PERSON = "person"
+    """Nothing happens until somebody has done what the message says."""
+    TIME = "time"
+    """Only the expiry ends it, unless somebody does more than is asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class LeakStep:
     """One thing that must come about.
@@ -46,11 +58,13 @@ class LeakStep:
         name: ``replaced``, ``delivered``, ``ended`` or ``dead``.
         is_done: Whether it has.
         message: What is known of it, or what a person must do, in a sentence.
+        waits_for: Who or what brings it about, where it is not done.
     """
 
     name: str
     is_done: bool
     message: str
+    waits_for: Waits = Waits.DAEMON
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +111,7 @@ def _replaced(facts: LeakFacts) -> LeakStep:
         return LeakStep("replaced", is_done=True, message=f"generation {facts.current.generation} is in use")
     if facts.strategy is Strategy.READ:
         message = f"make a new token at the vendor and put it at {facts.source}; it is noticed by itself"
-        return LeakStep("replaced", is_done=False, message=message)
+        return LeakStep("replaced", is_done=False, message=message, waits_for=Waits.PERSON)
     return LeakStep("replaced", is_done=False, message=facts.obstacle or "a new version is on its way")
 
 
@@ -115,13 +129,14 @@ def _ended(facts: LeakFacts) -> LeakStep:
     if facts.can_end:
         return LeakStep("ended", is_done=False, message=f"generation {numbers} is ended as soon as nobody needs it")
     if facts.strategy is Strategy.READ:
-        return LeakStep("ended", is_done=False, message=f"end generation {numbers} at the vendor, where it was made")
+        message = f"end generation {numbers} at the vendor, where it was made"
+        return LeakStep("ended", is_done=False, message=message, waits_for=Waits.PERSON)
     until = max((one.expiry.at for one in left if one.expiry.at is not None), default=None)
     when = f"until {until:%Y-%m-%d %H:%M:%SZ}" if until is not None else "for as long as the vendor lets it"
     message = (
         f"generation {numbers} cannot be ended and works {when}; to cut it off now, deny its principal at the vendor"
     )
-    return LeakStep("ended", is_done=False, message=message)
+    return LeakStep("ended", is_done=False, message=message, waits_for=Waits.TIME)
 
 
 def _dead(facts: LeakFacts) -> LeakStep:
@@ -129,7 +144,8 @@ def _dead(facts: LeakFacts) -> LeakStep:
     if not left:
         return LeakStep("dead", is_done=True, message="every leaked version was seen refused, or has expired")
     numbers = ", ".join(str(one.generation) for one in left)
-    return LeakStep("dead", is_done=False, message=f"nobody has seen generation {numbers} refused yet")
+    message = f"nobody has seen generation {numbers} refused yet"
+    return LeakStep("dead", is_done=False, message=message, waits_for=_ended(facts).waits_for)
 
 
 def _is_gone(version: Version, now: datetime) -> bool:

@@ -6,20 +6,20 @@ use due (`rotator.domain.due.leaked`), the retirer gives the old ones no grace. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from rotator.domain.audit import INTENT, AuditRecord
 from rotator.domain.leak import LeakFacts, LeakProgress, leak_progress
-from rotator.domain.model import Stage, Strategy
+from rotator.domain.model import Stage, Strategy, Version
 from rotator.engine.credential import Credential
 from rotator.engine.dispatch import Dispatcher
 from rotator.engine.ledger import Ledger
 from rotator.engine.retire import Retirer
 from rotator.engine.rollout import Rollout
 from rotator.errors import NotFoundError
-from rotator.ports import Changes, Clock, Retires
+from rotator.ports import Changes, Clock, Provider, ReadsOrigin
 
 
 class Leaks:
@@ -70,7 +70,8 @@ class Leaks:
                 f"{name}: no version was ever in use, so none can have leaked",
                 hint=f"If its first version is on its way, wait for it (rotator status {name}) and ask again",
             )
-        await self._ledger.amend(lambda: self._marked(name, reason, by))
+        kept = await self._ledger.versions(name)
+        await self._ledger.amend(lambda: self._marked(credential, kept, reason, by))
         current = self._ledger.current(name)
         if current is not None and current.leaked_at is not None:
             await self._dispatcher.replace_leaked(credential.name, f"leaked: {reason}", by)
@@ -96,9 +97,9 @@ class Leaks:
                 [one for one in await self._ledger.versions(name) if one.leaked_at is not None],
                 report.waiting if report is not None else (),
                 str(report) if report is not None else "nothing was delivered yet",
-                isinstance(credential.provider, Retires),
+                self._retirer.can_end(credential),
                 last.message if last is not None and record.failures else "",
-                "its source" if strategy is Strategy.READ else "",
+                _origin(credential.provider),
                 self._clock.now(),
             )
         )
@@ -108,12 +109,17 @@ class Leaks:
         found = ((name, self._ledger.current(name)) for name in self._credentials)
         return [name for name, current in found if current is None or current.issued_at < since]
 
-    def _marked(self, name: str, reason: str, by: str) -> Changes:
+    def _marked(self, credential: Credential, kept: Sequence[Version], reason: str, by: str) -> Changes:
+        """Return every version marked that was in use; of ephemeral ones also those that were let go of and still work.
+
+        The newest comes last, so that the memory holds none that was let go of.
+        """
         now = self._clock.now()
-        told = AuditRecord(now, by, "leak", name, INTENT, reason)
-        used = (one for one in self._ledger.live_versions(name) if one.stage is not Stage.PENDING)
-        marked = [replace(one, leaked_at=now) for one in used if one.leaked_at is None]
-        return Changes(versions=marked, audit=[told])
+        live = {one.generation: one for one in self._ledger.live_versions(credential.name)}
+        let_go = {one.generation: one for one in kept if _still_works(credential, one, now)}
+        used = [one for _, one in sorted({**let_go, **live}.items()) if one.stage not in _NEVER_USED]
+        marked = [replace(one, leaked_at=one.leaked_at or now) for one in used]
+        return Changes(versions=marked, audit=[AuditRecord(now, by, "leak", credential.name, INTENT, reason)])
 
     def _named(self, name: str) -> Credential:
         credential = self._credentials.get(name)
@@ -121,3 +127,17 @@ class Leaks:
             known = ", ".join(sorted(self._credentials)) or "none"
             raise NotFoundError(f"no credential is named {name}", hint=f"Configured are: {known}")
         return credential
+
+
+def _still_works(credential: Credential, version: Version, now: datetime) -> bool:
+    """Return whether a version that was let go of works until its expiry: nobody ends ephemeral ones."""
+    if version.stage is not Stage.RETIRED or credential.provider.strategy is not Strategy.EPHEMERAL:
+        return False
+    return version.expiry.at is not None and version.dead_at is None and not version.expiry.is_past(now)
+
+
+def _origin(provider: Provider) -> str:
+    return provider.origin if isinstance(provider, ReadsOrigin) and provider.origin else "its source"
+
+
+_NEVER_USED = frozenset({Stage.PENDING, Stage.ABANDONED})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -106,6 +106,12 @@ class Retirer:
         """Return what would be done about an old version now, and why. Asks nobody."""
         return next_action(self._leaving(credential, version))
 
+    def can_end(self, credential: Credential) -> bool:
+        """Return whether the vendor can be told to end old versions of ``credential``, as far as is known."""
+        live = self._ledger.live_versions(credential.name)
+        theirs = {one.generation for one in live if (one.credential, one.generation) in self._not_ours}
+        return isinstance(credential.provider, Retires) and not theirs
+
     async def look(self, credential: Credential, version: Version) -> None:
         """Do what is to be done about one old version now. Safe to repeat, also after a crash in the middle.
 
@@ -126,6 +132,7 @@ class Retirer:
 
     def _leaving(self, credential: Credential, version: Version) -> Leaving:
         current = self._ledger.current(credential.name)
+        sharers = {f"credential {name}" for name in self._sharers(version)}
         report = self._rollout.report(credential, current) if current is not None else None
         provider = credential.provider
         is_ours = isinstance(provider, Retires) and (version.credential, version.generation) not in self._not_ours
@@ -139,9 +146,16 @@ class Retirer:
             provider.strategy,
             can_end=is_ours,
             grace=grace,
-            held_by=report.waiting if report is not None else {"everywhere"},
+            held_by=(report.waiting | sharers) if report is not None else {"everywhere"},
             now=self._world.clock.now(),
         )
+
+    def _sharers(self, version: Version) -> Iterator[str]:
+        """Yield the other credentials whose version in use, or on its way, is the very same login."""
+        for name in self._credentials:
+            newest = (self._ledger.current(name), self._ledger.pending(name))
+            if name != version.credential and any(one and one.fingerprint == version.fingerprint for one in newest):
+                yield name
 
     async def _end(self, credential: Credential, version: Version) -> None:
         """Tell the vendor, while nothing is made there; look again under that lock, since a slot may be taken anew."""

@@ -72,6 +72,11 @@ class Custom:
         """The host of ``rate_limit_url``; empty without one."""
         return urlsplit(self._config.rate_limit_url or "").netloc.lower()
 
+    @property
+    def origin(self) -> str:
+        """Where a person puts a new secret."""
+        return self._source.origin
+
     async def issue(self, order: Order) -> Issued:  # noqa: ARG002 (nothing is left behind at the vendor)
         """Return the login as the source holds it; the expiry is the source's or the JWT's, whichever comes first.
 

@@ -65,6 +65,11 @@ class DockerHub:
         """The registry's own."""
         return self._config.registry
 
+    @property
+    def origin(self) -> str:
+        """Where a person puts a new secret."""
+        return self._source.origin
+
     async def issue(self, order: Order) -> Issued:  # noqa: ARG002 (nothing is left behind at the vendor)
         """Return the token as the source holds it. The note ``kind`` says what sort of secret it is.
 

@@ -54,6 +54,11 @@ class SourceLogin:
         """Return a stable text: equal where the same login is meant. Holds no secret."""
         return f"{self.username} with {self.secret}"
 
+    @property
+    def origin(self) -> str:
+        """Where a person puts a new secret, as `rotator.ports.ReadsOrigin`."""
+        return f"{self.secret.source}: {self.secret.location}"
+
     async def read(self) -> KeptLogin:
         """Return the login as it is now. Safe to repeat; two reads, one when the user name is configured.
 

@@ -92,6 +92,11 @@ class Gar:
         way = (config.insecure, config.ca_file or "-", config.proxy or "-")
         return "|".join(str(part) for part in ("gar", *who, *way))
 
+    @property
+    def origin(self) -> str:
+        """Where a person puts a new key; empty where tokens are issued."""
+        return self._key.origin if self._key is not None else ""
+
     async def issue(self, order: Order) -> Issued:  # noqa: ARG002 (nothing is left behind at the vendor)
         """Return a token, at most a minute old, or the key as its source holds it.
 

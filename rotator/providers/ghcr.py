@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -17,6 +19,7 @@ from rotator.domain.headroom import Counted, Headroom, HeadroomState
 from rotator.domain.inspection import Inspection
 from rotator.domain.model import NEVER, UNKNOWN, Expiry, Issued, Login, Strategy
 from rotator.domain.reference import registry_host
+from rotator.domain.retirement import Retirement
 from rotator.domain.verdict import Finding
 from rotator.errors import RotatorError, ShapeError
 from rotator.ports import Order
@@ -43,6 +46,10 @@ _APP_KINDS = ("ghs_", "ghu_", "gho_", "ghr_")
 Source: GitHub documentation, "About authentication to GitHub", token formats."""
 
 
+_REVOCABLE = ("ghp_", "github_pat_")
+"""Tokens that GitHub revokes for whoever shows them."""
+
+
 class GhcrConfig(CredentialConfig):
     """A login to GitHub's container registry."""
 
@@ -59,6 +66,10 @@ class GhcrConfig(CredentialConfig):
     api_url: Annotated[str, AfterValidator(base_url)] = "https://api.github.com"
     """GitHub's API, or ``https://<host>/api/v3`` of a GitHub Enterprise Server. It is asked for the expiry."""
 
+    revoke: bool = False
+    """True has GitHub revoke a token once it was replaced everywhere and its ``grace`` is over, at once when it leaked.
+    Irreversible; GitHub tells the owner by mail. Not on a GitHub Enterprise Server."""
+
     insecure: bool = False
     """True allows plain HTTP and an unverified certificate on the way to the API."""
 
@@ -72,6 +83,8 @@ class GhcrConfig(CredentialConfig):
     def _check(self) -> Self:
         if not self.api_url.startswith("https://") and not self.insecure:
             raise ValueError("api_url is not https; write insecure: true beside it if that is really meant")
+        if self.revoke and urlsplit(self.api_url).path:
+            raise ValueError("revoke: a GitHub Enterprise Server revokes for a login only, which we have none for")
         return self
 
 
@@ -83,6 +96,12 @@ class Ghcr:
     """
 
     Config = GhcrConfig
+
+    def __new__(cls, config: GhcrConfig, context: ProviderContext) -> Ghcr:  # noqa: ARG004, PYI034
+        """Make the kind that can end tokens, where the configuration wants that: only that kind is a `Retires`."""
+        kind = RevokingGhcr if config.revoke and cls is Ghcr else cls
+        return object.__new__(kind)
+
     strategy = Strategy.READ
     limit_cost = 0  # "does not count against your REST API rate limit"
 
@@ -96,6 +115,11 @@ class Ghcr:
     def identity(self) -> str:
         """Registry and places of the login."""
         return f"{self._config.registry}|{self._source}"
+
+    @property
+    def origin(self) -> str:
+        """Where a person puts a new secret."""
+        return self._source.origin
 
     async def issue(self, order: Order) -> Issued:  # noqa: ARG002 (nothing is left behind at the vendor)
         """Return the token as the source holds it, with what GitHub says about it.
@@ -167,6 +191,30 @@ class Ghcr:
             attempt.outcome = _OUTCOMES.get(answer.status, Outcome.UNTOLD)
             attempt.wait = answer.retry_after
         return answer
+
+
+class RevokingGhcr(Ghcr):
+    """Also revokes tokens that were replaced, as anybody may who knows them.
+
+    Source: docs.github.com/rest/credentials/revoke, read 2026-11-28: without a login (with one it is refused), 60
+    requests an hour, classic and fine-grained personal access tokens; an Enterprise Server wants a login.
+    """
+
+    bearer_life = timedelta(minutes=5)
+    """How long the registry's own tokens may outlive it: GitHub documents nothing, so this is an assumption."""
+
+    async def retire(self, handle: str, login: Login | None) -> Retirement:  # noqa: ARG002 (the token says it all)
+        """Have GitHub revoke the token; of a kind that it does not take, a person does. See `rotator.ports.Retires`."""
+        token = login.secret.reveal() if login is not None else ""
+        if not token.startswith(_REVOCABLE):
+            return Retirement.PERSON
+        headers = {"Accept": "application/vnd.github+json", "Content-Type": "application/json"}
+        body = json.dumps({"credentials": [token]}).encode()
+        url = f"{self._config.api_url}/credentials/revoke"
+        request = Request("POST", url, headers, body, operation="revoke", deadline=API_SECONDS)
+        answer = await self._context.transport.send(self._peer, request)
+        check_status(answer, f"{self.limit_host}: revoke the old token")
+        return Retirement.ENDED
 
 
 def token_expiry(answer: Response | None, token: Secret) -> Expiry:

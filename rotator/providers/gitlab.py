@@ -167,6 +167,11 @@ class GitLab:
         """
         return timedelta(minutes=15)
 
+    @property
+    def origin(self) -> str:
+        """Where a person puts a new token; empty where tokens are made."""
+        return self._source.origin if self._source is not None else ""
+
     async def issue(self, order: Order) -> Issued:
         """Return a new token that carries ``order.label``, or the one in the source. Nothing else changes at GitLab.
 

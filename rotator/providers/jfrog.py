@@ -46,6 +46,11 @@ class JFrog:
         """Registry and places of the login."""
         return f"{self._config.registry}|{self._source}"
 
+    @property
+    def origin(self) -> str:
+        """Where a person puts a new secret."""
+        return self._source.origin
+
     async def issue(self, order: Order) -> Issued:  # noqa: ARG002 (nothing is left behind at the vendor)
         """Return the token as the source holds it; the expiry is the source's or the token's, whichever comes first.
 

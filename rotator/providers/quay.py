@@ -122,6 +122,11 @@ class Quay:
         """An hour: ``REGISTRY_JWT_AUTH_MAX_FRESH_S``, read in ``endpoints/v2/v2auth.py`` (2026-11-28)."""
         return timedelta(hours=1)
 
+    @property
+    def origin(self) -> str:
+        """Where a person puts a new token; empty where the daemon sets them."""
+        return self._source.origin if self._source and self.strategy is Strategy.READ else ""
+
     async def issue(self, order: Order) -> Issued:
         """Return the robot's token as the source holds it, a new one that lives an hour, or a robot's new token.
 

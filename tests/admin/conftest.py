@@ -23,6 +23,7 @@ from rotator.domain.declares import Concurrency, Declares, Effect, Proof
 from rotator.domain.events import Event
 from rotator.domain.headroom import Counted, Headroom, HeadroomState, LimitStatus, Sample
 from rotator.domain.history import HeldAt, KnownVersion
+from rotator.domain.leak import LeakProgress, LeakStep, Waits
 from rotator.domain.model import Delivery, DeliveryState, Expiry, Login, Record, Stage, Version
 from rotator.domain.place import Holding, PlaceStatus, judge_place
 from rotator.domain.rotation import Rotation, State, Step
@@ -213,6 +214,24 @@ class FakeDaemon:
             raise NotFoundError(f"{name}: generation {generation} is not kept", hint="Kept besides the one in use: 1")
         self.acts.append((f"rolled back to {generation}", name, by))
         return await self.request_rotation(name, message, by)
+
+    async def report_leak(self, name: str, reason: str, by: str) -> LeakProgress:
+        """Remember the report."""
+        self.status(name)
+        self.acts.append((f"leak: {reason}", name, by))
+        return await self.leak_progress(name)
+
+    async def leak_progress(self, name: str) -> LeakProgress:
+        """Return a response that waits for a person, where a leak was reported."""
+        self.status(name)
+        if name not in {credential for act, credential, _ in self.acts if act.startswith("leak")}:
+            return LeakProgress(name, None, ())
+        put = LeakStep("replaced", is_done=False, message="put it at vault: a#b", waits_for=Waits.PERSON)
+        return LeakProgress(name, NOW, (put, LeakStep("dead", is_done=False, message="nobody has seen it refused")))
+
+    async def older_than(self, since: datetime) -> Sequence[str]:
+        """Return all, as long as the instant is later than when they were issued."""
+        return list(self.config.credentials) if since > NOW else []
 
     async def versions(self, name: str) -> Sequence[KnownVersion]:
         """Return two versions; the older one is held at one placement still."""

@@ -18,6 +18,8 @@ READS = [
     "/api/v1/credentials",
     "/api/v1/credentials/ecr-prod",
     "/api/v1/credentials/ecr-prod/versions",
+    "/api/v1/credentials/ecr-prod/leak",
+    "/api/v1/leaks?since=2026-11-28T09:00:00Z",
     "/api/v1/rotations",
     "/api/v1/limits",
     "/api/v1/targets",
@@ -241,6 +243,7 @@ async def test_openapi_describes_every_path(served: Any) -> None:
     methods = {(method, path) for path, methods in paths.items() for method in methods}
     assert {method for method, _ in methods} == {"get", "post"}
     assert {path for method, path in methods if method == "post"} == {
+        "/api/v1/credentials/{name}/leaks",
         "/api/v1/credentials/{name}/rollbacks",
         "/api/v1/credentials/{name}/rotations",
         "/api/v1/targets/{name}/acknowledgements",

@@ -35,18 +35,56 @@ async def test_rolling_back(daemon: Any, registry: SandboxRegistry) -> None:
         assert "canary" not in ended.out + ended.err
 
 
+MISTAKES = (
+    (("rollback", "nope", "--reason", "x"), 2, "Configured are: mine"),
+    (("rollback", "mine", "--reason", "x"), 2, "an earlier version is not kept"),
+    (("rollback", "mine", "--to", "1", "--reason", "x"), 1, "in use already"),
+    (("rollback", "mine", "--to", "9", "--reason", "x"), 2, "9 is not kept"),
+    (("versions", "nope"), 2, "Configured are: mine"),
+    (("leak", "nope", "--reason", "x"), 2, "Configured are: mine"),
+    (("leak", "mine"), 2, "no leak of mine was reported"),
+)
+
+
+async def test_a_mistake_gets_a_sentence(daemon: Any) -> None:
+    """What cannot be done is refused with what is possible instead, and without a traceback."""
+    for arguments, code, words in MISTAKES:
+        ended = await daemon.ask(*arguments)
+        assert (ended.code, words in ended.err, "Traceback" in ended.err) == (code, True, False), (arguments, ended.err)
+
+
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    ("arguments", "words"),
     [
-        pytest.param(("rollback", "nope", "--reason", "x"), 2, "Configured are: mine", id="unknown credential"),
-        pytest.param(("rollback", "mine", "--reason", "x"), 2, "an earlier version is not kept", id="no earlier one"),
-        pytest.param(("rollback", "mine", "--to", "1", "--reason", "x"), 1, "in use already", id="the one in use"),
-        pytest.param(("rollback", "mine", "--to", "9", "--reason", "x"), 2, "9 is not kept", id="a version unknown"),
-        pytest.param(("rollback", "mine"), 2, "--reason", id="no reason"),
-        pytest.param(("versions", "nope"), 2, "Configured are: mine", id="versions of nothing"),
+        pytest.param(("rollback", "mine"), "--reason", id="no reason"),
+        pytest.param(("leak", "--all"), "--since", id="all of when"),
+        pytest.param(("leak", "--all", "--since", "2026-11-28T09:00:00"), "zone", id="an instant without a zone"),
+        pytest.param(("leak", "mine", "--reason", "x", "--budget", "soon"), "--budget", id="a budget in words"),
     ],
 )
-async def test_a_mistake_gets_a_sentence(daemon: Any, arguments: tuple[str, ...], code: int, words: str) -> None:
-    """What cannot be done is refused with what is possible instead, and without a traceback."""
-    ended = await daemon.ask(*arguments)
-    assert (ended.code, words in ended.err, "Traceback" in ended.err) == (code, True, False), ended.err
+async def test_wrong_words_ask_no_daemon(run: Any, arguments: tuple[str, ...], words: str) -> None:
+    """What is wrong in itself is said without a daemon."""
+    ended = await run(*arguments, "--socket", "/nowhere")
+    assert (ended.code, words in ended.err, "Traceback" in ended.err) == (2, True, False), ended.err
+
+
+async def test_a_leak_is_over_once_all_is_done(daemon: Any, registry: SandboxRegistry, secret: str) -> None:
+    """The command names the place for the new token, follows it everywhere, and ends with 0 once the old is refused."""
+    early = await daemon.ask("leak", "mine", "--reason", "in a build log", "--budget", "1s", COLUMNS="300")
+    assert early.code == 1
+    assert f"you: make a new token at the vendor and put it at file: {daemon.directory}/secret" in early.out
+    registry.revoke("robot", secret)
+    await second_version(daemon, registry)
+    over = await daemon.ask("leak", "mine", "--budget", "3m")
+    assert (over.code, "mine: over" in over.out) == (0, True), over.out
+    assert "generation 2 is in use" in over.out
+    everything = await daemon.ask("leak", "--all", "--since", "1d")
+    assert (everything.code, "1 of 1 credentials use a version" in everything.out) == (0, True)
+    for ended in (early, over, everything):
+        assert secret not in ended.out + ended.err
+
+
+async def test_what_is_older_is_a_failure(daemon: Any) -> None:
+    """Without a reason nothing is begun; what is older than the instant is named, with exit code 1."""
+    listed = await daemon.ask("leak", "--all", "--since", "2999-01-01T00:00:00Z")
+    assert (listed.code, "older, or without any: mine" in listed.out) == (1, True)

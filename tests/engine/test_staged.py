@@ -235,3 +235,52 @@ async def test_leaked_goes_everywhere_at_once_and_is_ended(world: Any, target: C
     assert set(prod.generations("gitlab").values()) == {2}
     assert vendor.ended == ["token-1"]
     assert (await world.leaks.progress("gitlab")).is_over
+
+
+async def test_what_was_let_go_of_and_still_works_has_leaked_too(world: Any, target: Callable[..., Any]) -> None:
+    """A leak is not over while an older token that nobody keeps any more works; only its expiry ends it."""
+    world.add("ecr", target("prod", "web"))
+    for _ in range(3):
+        await world.rotate("ecr")
+    await world.leaks.report("ecr", "on a forum", "maria")
+    await settle(world)
+
+    ended = next(step for step in (await world.leaks.progress("ecr")).steps if step.name == "ended")
+    assert (ended.is_done, ended.waits_for.value) == (False, "time")
+    assert "generation 3, 2, 1 cannot be ended" in ended.message
+    assert {one.stage for one in world.ledger.live_versions("ecr")} == {Stage.CURRENT, Stage.PREVIOUS}
+    world.clock.advance(timedelta(hours=12))
+    await settle(world)
+    assert (await world.leaks.progress("ecr")).is_over
+
+
+async def test_a_person_is_told_where_the_new_token_goes(world: Any, target: Callable[..., Any]) -> None:
+    """Where a person makes the token, the first step names the place in the configuration's words."""
+    vendor = world.add("ghcr", target("prod", "web"), strategy=Strategy.READ)
+    vendor.origin = "vault: registries/ghcr#token"
+    vendor.value, vendor.source_revision = "token-1", "1"
+    await world.rotate("ghcr")
+    progress = await world.leaks.report("ghcr", "on a forum", "maria")
+    await settle(world)
+    assert progress.next_step.startswith("make a new token at the vendor and put it at vault: registries/ghcr#token")
+    assert progress.steps[0].waits_for.value == "person"
+
+
+async def test_what_another_credential_uses_is_not_ended(world: Any, target: Callable[..., Any]) -> None:
+    """I1: a login that another credential has in use as well is not ended under it."""
+    vendor = world.add("one", target("prod", "web"), strategy=Strategy.CREATE_RETIRE)
+    other = world.add("two", target("spare", "api"), strategy=Strategy.READ)
+    vendor.value = other.value = "the-very-same-token"
+    await world.rotate("one")
+    await world.rotate("two")
+    vendor.value = None
+    await world.leaks.report("one", "on a forum", "maria")
+    await settle(world)
+    await world.retirer.turn()
+    assert world.ledger.current("one").generation == 2
+    assert vendor.ended == []
+
+    other.value, other.source_revision = "another-token", "2"
+    await world.rotate("two")
+    await world.retirer.turn()
+    assert vendor.ended == ["token-1"]

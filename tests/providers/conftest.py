@@ -99,13 +99,31 @@ class HeldSource:
 
 
 class GitHub(SandboxServer):
-    """The one call of GitHub's API that is made: ``GET /rate_limit`` with a token."""
+    """What is asked of GitHub's API: ``GET /rate_limit`` with a token, ``POST /credentials/revoke`` without a login.
+
+    Behaviour of the latter: docs.github.com/rest/credentials/revoke (read 2026-11-28).
+    """
 
     def __init__(self) -> None:
         app = web.Application()
         super().__init__(app)
         self.tokens: dict[str, dict[str, str]] = {}
         app.router.add_get("/rate_limit", self._rate_limit)
+        app.router.add_post("/credentials/revoke", self._revoke)
+
+    async def _revoke(self, request: web.Request) -> web.Response:
+        if "Authorization" in request.headers:
+            return web.json_response({"message": "Forbidden"}, status=403)
+        shown = (await request.json()).get("credentials")
+        if (
+            not isinstance(shown, list)
+            or not shown
+            or not all(one.startswith(("ghp_", "github_pat_")) for one in shown)
+        ):
+            return web.json_response({"message": "Validation Failed"}, status=422)
+        for one in shown:
+            self.tokens.pop(one, None)
+        return web.json_response({}, status=202)
 
     async def _rate_limit(self, request: web.Request) -> web.Response:
         headers = self.tokens.get(request.headers.get("Authorization", "").removeprefix("Bearer "))

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from rotator.domain.headroom import Counted, Headroom, HeadroomState
 from rotator.domain.model import NEVER, UNKNOWN, Expiry, Login
+from rotator.domain.retirement import Retirement
 from rotator.errors import AuthenticationError, NotFoundError, RateLimitedError, RotatorError, UnavailableError
-from rotator.ports import MeasuresHeadroom, Order
+from rotator.ports import MeasuresHeadroom, Order, ReadsOrigin, Retires
 from rotator.providers.context import ProviderContext
 from rotator.providers.ghcr import EXPIRY_HEADER, SCOPES_HEADER, Ghcr, GhcrConfig
 from rotator.secret import Secret
@@ -240,3 +241,67 @@ async def test_what_github_refuses_is_raised(
     github.fail(status)
     with pytest.raises(error):
         await ghcr.headroom(login())
+
+
+@pytest.fixture
+def revoking(make_context: Callable[[str], ProviderContext], github: GitHub) -> Ghcr:
+    """Return a provider that may revoke, with one token known to GitHub."""
+    github.tokens[TOKEN] = {}
+    config = {"username": "mona", "token": {"vault": PLACE}, "api_url": github.url, "insecure": True, "revoke": True}
+    return Ghcr(GhcrConfig.model_validate(config), make_context("ghcr.io"))
+
+
+async def test_an_old_token_is_revoked_without_a_login(revoking: Ghcr, github: GitHub) -> None:
+    """GitHub is told the token and no login, and it may be told again: what is gone counts as ended."""
+    assert isinstance(revoking, Retires)
+    for _ in range(2):
+        assert await revoking.retire("", login()) is Retirement.ENDED
+    assert TOKEN not in github.tokens
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        pytest.param(None, id="a secret that is not kept"),
+        pytest.param(login("0123456789abcdef0123456789abcdef01234567"), id="a token of an unknown kind"),
+        pytest.param(login("ghs_installation"), id="a token of an app"),
+    ],
+)
+async def test_what_github_does_not_revoke_is_a_persons(revoking: Ghcr, github: GitHub, shown: Login | None) -> None:
+    """A token of a kind that GitHub does not take is left to a person, and not shown to GitHub at all."""
+    assert isinstance(revoking, Retires)
+    github.fail(500)
+    assert await revoking.retire("", shown) is Retirement.PERSON
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(429, RateLimitedError), (500, UnavailableError), (422, RotatorError)], ids=str
+)
+async def test_a_refusal_to_revoke_is_an_error(
+    revoking: Ghcr, github: GitHub, status: int, kind: type[RotatorError]
+) -> None:
+    """Whatever is not the documented success means that the token may still work."""
+    assert isinstance(revoking, Retires)
+    github.fail(status)
+    with pytest.raises(kind) as raised:
+        await revoking.retire("", login())
+    assert TOKEN not in str(raised.value)
+
+
+def test_nothing_is_revoked_unless_it_is_wanted(ghcr: Ghcr) -> None:
+    """Without `revoke` the provider cannot end anything: a person does."""
+    assert not isinstance(ghcr, Retires)
+
+
+def test_an_enterprise_server_is_refused() -> None:
+    """There GitHub wants a login for a revocation, so the option cannot be kept and is refused."""
+    with pytest.raises(ValidationError, match="Enterprise Server"):
+        GhcrConfig.model_validate(
+            {"username": "m", "token": {"vault": PLACE}, "api_url": "https://ghe.example/api/v3", "revoke": True}
+        )
+
+
+def test_it_says_where_a_new_token_is_put(ghcr: Ghcr) -> None:
+    """A person is told the place, in the configuration's own words."""
+    assert isinstance(ghcr, ReadsOrigin)
+    assert ghcr.origin == f"vault: {PLACE}"
