@@ -1,6 +1,7 @@
 """GitHub's secrets on loopback: sealed to a public key per place, never shown again.
 
-Behaviour: docs.github.com/rest/actions/secrets and /rest/dependabot/secrets, version 2022-11-28 (read 2026-11-28).
+Behaviour: as documented at docs.github.com/rest/actions/secrets and /rest/dependabot/secrets, version 2022-11-28; not
+read again.
 Needs PyNaCl.
 """
 

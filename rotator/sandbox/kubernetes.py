@@ -1,4 +1,4 @@
-"""A small Kubernetes API server: namespaces, Secrets, ServiceAccounts, RBAC, server-side apply.
+"""A small Kubernetes API server: namespaces, Secrets, ServiceAccounts, RBAC, server-side apply; others by merge patch.
 
 It answers what the daemon asks and refuses everything else with 404. Known by bearer tokens only. What it knows of
 the real one is from the reference documentation of Kubernetes and from ``k8s.io/apiserver`` (read 2026-07); there
@@ -25,6 +25,7 @@ from rotator.sandbox.kubernetes_apply import (
     leaves_of,
     update,
 )
+from rotator.sandbox.kubernetes_objects import OtherObjects
 from rotator.sandbox.kubernetes_rbac import (
     EVERYTHING,
     Attributes,
@@ -59,6 +60,8 @@ class SandboxKubernetes(SandboxServer):
         app = web.Application(middlewares=[_answer_refusals], client_max_size=MAX_REQUEST_BYTES)
         super().__init__(app, tls=tls)
         self._objects = Objects()
+        self.others = OtherObjects(self._objects.next_version, self._authorize)
+        """Objects of other API groups."""
         self._feed = NamespaceFeed(self._objects, bookmark_seconds)
         self._tokens: dict[str, tuple[Rule, ...]] = {}
         self._used: set[tuple[str, str]] = set()
@@ -69,6 +72,7 @@ class SandboxKubernetes(SandboxServer):
         app.router.add_post("/api/v1/namespaces/{namespace}/secrets", self._post_secret)
         app.router.add_get(_ACCOUNT, self._get_account)
         app.router.add_patch(_ACCOUNT, self._patch_account)
+        self.others.add_routes(app.router)
         app.router.add_get("/api/v1/namespaces", self._list_namespaces)
         app.router.add_get("/api/v1/namespaces/{name}", self._get_namespace)
         app.router.add_post(_REVIEWS, self._review)
@@ -146,12 +150,12 @@ class SandboxKubernetes(SandboxServer):
             raise RefusedError(401, "Unauthorized")
         return rules
 
-    def _authorize(self, request: web.Request, verb: str, resource: str) -> tuple[str, str]:
+    def _authorize(self, request: web.Request, verb: str, resource: str, group: str = "") -> tuple[str, str]:
         """Check the right to ``verb`` and return namespace and name as in the path."""
         namespace, name = request.match_info.get("namespace", ""), request.match_info.get("name", "")
         if resource == "namespaces":
             namespace = name
-        asked = Attributes(verb, "", resource, namespace, name)
+        asked = Attributes(verb, group, resource, namespace, name)
         if not is_allowed(self._rules(request), asked):
             raise RefusedError(403, forbidden_message("sandbox", asked), about=(resource, name))
         self._used.add((verb, resource))

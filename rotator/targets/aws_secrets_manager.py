@@ -4,8 +4,9 @@ A secret is a JSON object. Our fields are edited, the others stay. Every write i
 more than one in ten minutes. The write carries a token made from what it is based on and what it brings, so that a
 write that is sent twice makes one version. Tags remember the generations.
 
-Source: AWS Secrets Manager API reference, PutSecretValue and DescribeSecret; ECS, "Using non-AWS container images";
-ECR, "Creating a secret for your upstream registry credentials" (read 2026-11-28).
+Source: ECR, "Storing your upstream repository credentials in an AWS Secrets Manager secret" (the keys ``username`` and
+``accessToken``; read 2026-11-28). As documented, not read again: AWS Secrets Manager API reference, PutSecretValue and
+DescribeSecret; ECS, "Using non-AWS container images".
 """
 
 from __future__ import annotations

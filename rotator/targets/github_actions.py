@@ -4,8 +4,8 @@ GitHub never shows a secret again; what can be seen is that it was changed, and 
 key of its place before it leaves. User name and password are two secrets, which cannot be written in one step: the
 password is written last.
 
-Source: docs.github.com/rest/actions/secrets and /rest/dependabot/secrets, version 2022-11-28; /rest/using-the-rest-api,
-"Rate limits" (read 2026-11-28).
+As documented at docs.github.com/rest/actions/secrets and /rest/dependabot/secrets, version 2022-11-28, and
+/rest/using-the-rest-api, "Rate limits"; not read again.
 """
 
 from __future__ import annotations

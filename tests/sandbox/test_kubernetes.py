@@ -384,3 +384,46 @@ async def test_get_namespace(call: Client) -> None:
     status, body = await call("GET", "/api/v1/namespaces/web")
     assert (status, body["metadata"]["labels"]["kubernetes.io/metadata.name"]) == (200, "web")
     assert (await call("GET", "/api/v1/namespaces/none"))[0] == 404
+
+
+DEPLOYMENT = "/apis/apps/v1/namespaces/web/deployments/api"
+MERGE_PATCH = "application/merge-patch+json"
+
+
+async def test_other_objects_are_merge_patched(server: SandboxKubernetes, call: Client) -> None:
+    """A merge patch sets and removes keys; the generation moves with the spec only, the version with everything."""
+    server.others.put(("apps", "v1", "web", "deployments", "api"), {"a": {"b": 1}})
+    annotated = {"metadata": {"annotations": {"x": "1"}}}
+    _, first = await call("PATCH", DEPLOYMENT, annotated, kind=MERGE_PATCH)
+    _, again = await call("PATCH", DEPLOYMENT, annotated, kind=MERGE_PATCH)
+    _, second = await call("PATCH", DEPLOYMENT, {"spec": {"a": {"b": None, "c": 2}}}, kind=MERGE_PATCH)
+    assert (first["metadata"]["generation"], first["metadata"]["annotations"]) == (1, {"x": "1"})
+    assert again == first
+    assert (second["metadata"]["generation"], second["spec"]) == (2, {"a": {"c": 2}})
+    assert await call("GET", DEPLOYMENT) == (200, second)
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "body", "status"),
+    [
+        pytest.param(DEPLOYMENT.replace("/api", "/gone"), MERGE_PATCH, {}, 404, id="no object"),
+        pytest.param(DEPLOYMENT.replace("/v1/", "/v2/"), MERGE_PATCH, {}, 404, id="no such version"),
+        pytest.param(DEPLOYMENT, APPLY, {}, 415, id="another patch"),
+        pytest.param(DEPLOYMENT, MERGE_PATCH, [1], 400, id="no object in the patch"),
+    ],
+)
+async def test_other_objects_refused(
+    server: SandboxKubernetes, call: Client, path: str, content_type: str, body: Any, status: int
+) -> None:
+    """What is not there, or not a merge patch, is refused."""
+    server.others.put(("apps", "v1", "web", "deployments", "api"), {})
+    assert (await call("PATCH", path, body, kind=content_type))[0] == status
+
+
+async def test_rights_to_other_objects_have_a_group(server: SandboxKubernetes, call: Client) -> None:
+    """A right to a resource of one API group opens none of the same name in another."""
+    server.others.put(("apps", "v1", "web", "deployments", "api"), {})
+    rule = {"apiGroups": [""], "resources": ["deployments"], "verbs": ["get"]}
+    server.add_token(ADMIN, [rule])
+    status, body = await call("GET", DEPLOYMENT)
+    assert (status, 'in API group "apps"' in body["message"]) == (403, True)

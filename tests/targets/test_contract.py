@@ -380,7 +380,7 @@ async def _github_actions(world: World) -> Harness:
 
 
 async def _http(world: World) -> Harness:
-    """Return a target of a GitLab variable: docs.gitlab.com/api/project_level_variables (read 2026-11-28)."""
+    """Return a target of a GitLab variable: gitlabhq/gitlabhq, doc/api/project_level_variables.md (read 2026-11-28)."""
     variable = {"key": "DOCKER_AUTH_CONFIG", "value": "{}", "protected": True}
 
     async def show(_: web.Request) -> web.Response:

@@ -129,8 +129,8 @@ PRESETS: dict[Preset, Plan] = {
         envelope=Envelope(errors_at="/errors"),
         effect=Effect.NEEDS_REDEPLOY,
     ),
-    # docs.gitlab.com/api/project_level_variables (read 2026-11-28). Answers echo the value. What is not sent stays as
-    # it is: masked, protected, its kind. raw keeps GitLab from expanding a $ in a password.
+    # gitlabhq/gitlabhq, doc/api/project_level_variables.md (read 2026-11-28). Answers echo the value. What is not sent
+    # stays as it is: masked, protected, its kind. raw keeps GitLab from expanding a $ in a password.
     Preset.GITLAB_CI: Plan(
         header="PRIVATE-TOKEN",
         prefix="",

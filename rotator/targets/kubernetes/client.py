@@ -32,6 +32,7 @@ _LOGINS = 2
 _JSON = "application/json"
 _APPLY = "application/apply-patch+yaml"
 _JSON_PATCH = "application/json-patch+json"
+_MERGE_PATCH = "application/merge-patch+json"
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _LIST = Ask("list", "namespaces")
 _WATCH = Ask("watch", "namespaces")
@@ -123,6 +124,24 @@ class KubernetesApi:
         body = json.dumps(operations).encode()
         return parse_object(await self._send(ask, "PATCH", _path(ask), body, _JSON_PATCH), ask, self._target)
 
+    async def get_object(self, ask: Ask) -> dict[str, Any]:
+        """Return the object of another API group that ``ask`` names. Needs ``get``.
+
+        Raises:
+            NotFoundError: There is none. Others as `check_answer` and the transport.
+        """
+        return parse_object(await self._send(ask, "GET", _path(ask)), ask, self._target)
+
+    async def patch_object(self, ask: Ask, patch: Mapping[str, Any]) -> dict[str, Any]:
+        """Merge ``patch`` into the object that ``ask`` names, as RFC 7386 says. Idempotent. Needs ``patch``.
+
+        Raises:
+            As `get_object`.
+        """
+        url = f"{_path(ask)}?fieldManager={FIELD_MANAGER}"
+        response = await self._send(ask, "PATCH", url, json.dumps(patch).encode(), _MERGE_PATCH)
+        return parse_object(response, ask, self._target)
+
     async def list_namespaces(self, selector: str) -> tuple[list[Any], str]:
         """Return the namespace objects that match ``selector`` and the version to watch from. Needs ``list``.
 
@@ -212,7 +231,8 @@ class KubernetesApi:
 
 
 def _path(ask: Ask) -> str:
-    return f"/api/v1/namespaces/{_quoted(ask.namespace)}/{ask.resource}/{_quoted(ask.name)}"
+    root = f"/apis/{ask.group}/{ask.version}" if ask.group else "/api/v1"
+    return f"{root}/namespaces/{_quoted(ask.namespace)}/{ask.resource}/{_quoted(ask.name)}"
 
 
 @lru_cache(maxsize=1 << 16)

@@ -14,6 +14,7 @@ from rotator.config.duration import Duration
 from rotator.config.fields import Fields
 from rotator.config.target import TargetConfig
 from rotator.domain.fields import field_name
+from rotator.targets.kubernetes.listener import Listener, parse_flux, parse_workload
 from rotator.targets.kubernetes.shape import ARGOCD, FluxSource, SecretTemplate, Shape, shape_of
 
 SHORTEST_RESYNC = timedelta(seconds=10)
@@ -22,6 +23,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _PATTERN = re.compile(r"[a-z0-9*?-]{1,63}")
 _SUBDOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MAX_SUBDOMAIN_CHARS = 253
+_MAX_ANNOTATION_CHARS = 63
 _DATA_KEY = re.compile(r"[-._A-Za-z0-9]{1,253}")
 _TYPE = r"^[A-Za-z0-9][A-Za-z0-9./_-]{0,252}$"
 
@@ -55,6 +57,16 @@ def _not_too_often(value: timedelta) -> timedelta:
     return value
 
 
+def _flux_object(text: str) -> str:
+    parse_flux(text)
+    return text
+
+
+def _workload(text: str) -> str:
+    parse_workload(text)
+    return text
+
+
 NamespacePattern = Annotated[str, AfterValidator(_namespace_pattern)]
 ObjectName = Annotated[str, AfterValidator(_object_name)]
 
@@ -72,6 +84,24 @@ class NamespaceRules(BaseModel):
 
     selector: str | None = None
     """A label selector, such as ``team=web`` or ``env in (prod,stage)``; None for all."""
+
+
+class NudgeConfig(BaseModel):
+    """Who is told of a new login, in each namespace of the target; nobody unless named."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    flux: tuple[Annotated[str, AfterValidator(_flux_object)], ...] = ()
+    """Objects of Flux that are asked to reconcile: ``ocirepository/name``, ``helmrepository/name``,
+    ``imagerepository/name``, or ``resource.version.group/name`` for others."""
+
+    restart: tuple[Annotated[str, AfterValidator(_workload)], ...] = ()
+    """Workloads whose pods are replaced: ``deployment/name``, ``statefulset/name`` or ``daemonset/name``."""
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """All of them."""
+        return [*map(parse_flux, self.flux), *map(parse_workload, self.restart)]
 
 
 class KubernetesConfig(TargetConfig):
@@ -107,16 +137,20 @@ class KubernetesConfig(TargetConfig):
 
     flux_source: FluxSource | None = None
     """With ``secret_template: flux``, what names the Secret: ``OCIRepository``, ``ImageRepository`` or
-    ``HelmRepository``. None for ``OCIRepository``."""
+    ``HelmRepository``. None: ``OCIRepository``."""
 
     secret_type: Annotated[str, Field(pattern=_TYPE)] | None = None
-    """Type of the Secret. None for the template's; another one only with ``opaque``."""
+    """Type of the Secret. None: the template's; another one only with ``opaque``."""
 
     mode: Mode = Mode.OWN
     """Whose Secret it is: ``own``, ``merge`` or ``adopt``."""
 
     service_accounts: tuple[ObjectName, ...] = ()
     """Service accounts whose ``imagePullSecrets`` must name the Secret; entries of others stay."""
+
+    nudge: NudgeConfig = NudgeConfig()
+    """Who is told of a new login once the Secret holds it, once per generation. A failure is logged and tried again;
+    the delivery counts without it. Default: nobody."""
 
     resync: Annotated[Duration, AfterValidator(_not_too_often)] = timedelta(minutes=5)
     """Time between two full lists of the namespaces, in case a watch missed something; at least ``10s``."""
@@ -165,6 +199,12 @@ class KubernetesConfig(TargetConfig):
         names = [*(field_name(name, "a") for name in layout), *self.data]
         if wrong := [name for name in names if not _DATA_KEY.fullmatch(name)]:
             raise ValueError(f"{wrong[0]!r} cannot be a key of a Secret: A-Z, a-z, 0-9, -, _ and . are possible")
+        return self
+
+    @model_validator(mode="after")
+    def _name_in_an_annotation(self) -> Self:
+        if self.nudge.listeners and len(self.secret) > _MAX_ANNOTATION_CHARS:
+            raise ValueError(f"with nudge, the name of the secret has {_MAX_ANNOTATION_CHARS} characters at most")
         return self
 
     @field_validator("annotations")

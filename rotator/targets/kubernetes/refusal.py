@@ -35,6 +35,7 @@ class Ask:
         namespace: Empty for cluster-scoped resources.
         name: Name of the object; empty for none.
         group: API group; empty for the core group.
+        version: Of the group; no right is about it.
     """
 
     verb: str
@@ -42,6 +43,7 @@ class Ask:
     namespace: str = ""
     name: str = ""
     group: str = ""
+    version: str = "v1"
 
     def __str__(self) -> str:
         """Return ``patch secrets web/regcred``."""
@@ -81,7 +83,7 @@ def check_answer(response: Response, ask: Ask, target: str) -> Response:
         case 409:
             raise _conflict(subject, status)
         case 422:
-            raise _invalid(subject, status)
+            raise _invalid(subject, ask, status)
     return check_status(response, subject)
 
 
@@ -161,10 +163,10 @@ def _fields(causes: list[Mapping[str, Any]]) -> list[str]:
     return [name if isinstance(name, str) and _SAFE.fullmatch(name) else "a field" for name in names]
 
 
-def _invalid(subject: str, status: Mapping[str, Any]) -> UnsupportedError:
+def _invalid(subject: str, ask: Ask, status: Mapping[str, Any]) -> UnsupportedError:
     fields = _fields(_causes(status))
     listed = ", ".join(dict.fromkeys(fields)) or "no field named"
-    return UnsupportedError(f"{subject}: refused as invalid ({listed})", hint=_ADVICE)
+    return UnsupportedError(f"{subject}: refused as invalid ({listed})", hint="" if ask.group else _ADVICE)
 
 
 _ADVICE = (

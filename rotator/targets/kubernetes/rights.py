@@ -33,4 +33,5 @@ def _rights_in(config: KubernetesConfig, namespace: str) -> list[Ask]:
         for account in config.service_accounts
         for verb in ("get", "patch")
     ]
-    return secrets + accounts
+    listeners = [one.ask(verb, namespace) for one in config.nudge.listeners for verb in ("get", "patch")]
+    return secrets + accounts + listeners

@@ -20,7 +20,9 @@ from rotator.targets.kubernetes.access import Access, InClusterAccess
 from rotator.targets.kubernetes.client import Conflicts, KubernetesApi
 from rotator.targets.kubernetes.config import KubernetesConfig, Mode
 from rotator.targets.kubernetes.kubeconfig_access import KubeconfigAccess
+from rotator.targets.kubernetes.listener import Occasion
 from rotator.targets.kubernetes.namespaces import fixed_names, parse_namespace, parse_selection, select
+from rotator.targets.kubernetes.nudge import Nudger
 from rotator.targets.kubernetes.rights import needed_rights
 from rotator.targets.kubernetes.secret import (
     Rendered,
@@ -75,6 +77,7 @@ class KubernetesTarget:
         self._context = context
         self._selection = parse_selection(config.namespaces)
         self._api = KubernetesApi(name, _access(name, config, context), context.transport, context.clock)
+        self._nudger = Nudger(name, config.nudge.listeners, config.secret, self._api, context)
         self._written: dict[str, _Written] = {}
         self._renderings: list[Rendered] = []
 
@@ -104,7 +107,7 @@ class KubernetesTarget:
         return [f"{namespace}/{self._config.secret}" for namespace in await self._namespaces()]
 
     async def apply(self, placement: str, entries: Sequence[Entry]) -> Held:
-        """Make the Secret hold ``entries``, and the service accounts name it.
+        """Make the Secret hold ``entries``, and the service accounts name it; then begin to tell whoever is to know.
 
         One request per placement once it is known to be ours; the answer of the write is the read-back. Idempotent.
 
@@ -125,6 +128,8 @@ class KubernetesTarget:
             await name_secret(self._api, self._context, namespace, account, self._config.secret)
             for account in self._config.service_accounts
         ]
+        if all(held.logins.get(entry.credential) == entry.login for entry in entries):
+            self._nudger.nudge(namespace, entries, Occasion.CHANGED if held.changed else Occasion.SEEN)
         return Held(held.logins, changed=held.changed or any(named))
 
     async def read(self, placement: str, entries: Sequence[Entry]) -> Held:
@@ -161,7 +166,8 @@ class KubernetesTarget:
                 await task
 
     async def close(self) -> None:
-        """Let go of certificates and keys. Connections are the transport's. Safe to repeat."""
+        """Stop telling, let go of certificates and keys. Connections are the transport's. Safe to repeat."""
+        await self._nudger.close()
         self._api.close()
 
     async def missing_rights(self) -> list[str]:

@@ -242,7 +242,7 @@ class Railway(Platform):
 
 
 class Gitlab(Platform):
-    """docs.gitlab.com/api/project_level_variables (read 2026-11-28)."""
+    """gitlabhq/gitlabhq, doc/api/project_level_variables.md (read 2026-11-28)."""
 
     values: ClassVar = {"project": "acme/web"}
 

@@ -44,6 +44,11 @@ def rules(name: str, namespace: str = "web") -> list[dict[str, Any]]:
         pytest.param(["role.yaml", "role-service-accounts.yaml"], {"service_accounts": ["default"]}, id="accounts"),
         pytest.param(["role.yaml", "cluster-role.yaml"], {"namespaces": {"selector": "team=web"}}, id="selector"),
         pytest.param(["cluster-role-secrets.yaml"], {}, id="cluster-wide"),
+        pytest.param(["role.yaml", "role-flux.yaml"], {"nudge": {"flux": ["ocirepository/charts"]}}, id="flux"),
+        pytest.param(["role.yaml", "role-restart.yaml"], {"nudge": {"restart": ["deployment/api"]}}, id="restart"),
+        pytest.param(
+            ["role.yaml"], {"secret_template": "argocd_repository", "data": {"url": "ghcr.io"}}, id="another template"
+        ),
     ],
 )
 async def test_rights_are_enough_and_all_used(
@@ -56,11 +61,15 @@ async def test_rights_are_enough_and_all_used(
     """Under exactly the shipped rules a target does its work, and uses every verb that they grant."""
     granted = [rule for name in manifests for rule in rules(name)]
     cluster.add_token(TOKEN, granted)
+    cluster.others.put(("source.toolkit.fluxcd.io", "v1", "web", "ocirepositories", "charts"), {})
+    cluster.others.put(("apps", "v1", "web", "deployments", "api"), {})
     target = make_target(**{"namespaces": ["web"], **options})
     (placement,) = await target.placements()
     await target.apply(placement, [entry()])
     await target.apply(placement, [entry(password="second", generation=2)])
     await target.read(placement, [entry()])
+    while target._nudger.is_busy:
+        await asyncio.sleep(0)
     if "namespaces" in options:
         changes = target.watch()
         await anext(changes)
@@ -74,7 +83,7 @@ async def test_rights_are_enough_and_all_used(
 
 @pytest.mark.parametrize("path", sorted(DEPLOY.glob("*role*.yaml")), ids=lambda path: path.name)
 def test_no_right_reaches_other_secrets(path: Path) -> None:
-    """Secrets and service accounts are granted by name only; nothing lists, watches or deletes them; no wildcard."""
+    """What is in a namespace is granted by name only; nothing lists, watches or deletes it; no wildcard."""
     for rule in (rule for body in documents(path.name) for rule in body.get("rules", ())):
         assert "*" not in [*rule["verbs"], *rule["resources"], *rule["apiGroups"]]
         if rule["resources"] != ["namespaces"]:
