@@ -38,6 +38,7 @@ from rotator.engine.headroom import HeadroomWatch
 from rotator.engine.history import History
 from rotator.engine.hooks import Hooks
 from rotator.engine.images import ImageWatch
+from rotator.engine.inspect import Inspector
 from rotator.engine.leak import Leaks
 from rotator.engine.ledger import Ledger
 from rotator.engine.places import Trial, place_status, try_target
@@ -88,6 +89,7 @@ class Parts:
     history: History
     images: ImageWatch
     drift: DriftWatch
+    inspector: Inspector
     metrics: Metrics
     hooks: Hooks
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]]
@@ -139,6 +141,7 @@ class Application:
             asyncio.create_task(parts.retirer.run(), name="retirements"),
             asyncio.create_task(parts.images.run(), name="images"),
             asyncio.create_task(parts.drift.run(), name="drift"),
+            asyncio.create_task(parts.inspector.run(parts.scheduler.wake), name="inspections"),
             *(asyncio.create_task(task(), name="background") for task in parts.background),
             *(asyncio.create_task(service(), name="service") for service in services),
             asyncio.create_task(self._stopping.wait(), name="stop"),
@@ -298,9 +301,10 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
         ledger,
         rollout,
         guard,
-        lambda name: images.of(name),  # noqa: PLW0108 (made below)
-        clock,
-        lambda credential: History(ledger, retirer).old(credential, clock.now()),
+        images=lambda name: images.of(name),  # noqa: PLW0108 (made below)
+        privilege=lambda name: inspector.of(name),  # noqa: PLW0108 (made below)
+        clock=clock,
+        old=lambda credential: History(ledger, retirer).old(credential, clock.now()),
     )
     facts = Facts(
         statuses=lambda: [observer.status(one) for one in credentials.values()],
@@ -330,10 +334,10 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
     scheduler = Scheduler(dispatcher, clock, hooks, config.engine.reconcile_interval)
     headroom = HeadroomWatch(credentials, ledger, clock, hooks, config.engine.headroom_interval)
     images = ImageWatch(credentials, ledger, world, config.engine.image_interval, headroom.limit_of)
-    watched = Watched(credentials, list(targets.values()), _poll_interval(config), config.engine)
-    for hook in (metrics, LogHook(), retirer, images):
+    inspector = Inspector(credentials, ledger, world, config.engine.inspect_interval)
+    for hook in (metrics, LogHook(), retirer, images, inspector):
         hooks.add(hook)
-    watch = Watch(watched, ledger, rollout, rotator, world)
+    watched = Watched(credentials, list(targets.values()), _poll_interval(config), config.engine)
     return Parts(
         credentials=credentials,
         targets=targets,
@@ -343,13 +347,14 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
         observer=observer,
         dispatcher=dispatcher,
         scheduler=scheduler,
-        watch=watch,
+        watch=Watch(watched, ledger, rollout, rotator, world),
         headroom=headroom,
         retirer=retirer,
         history=History(ledger, retirer),
         leaks=Leaks(credentials, ledger, rollout, dispatcher, retirer, clock),
         images=images,
         drift=DriftWatch(list(targets.values()), ledger, rollout, world, config.engine.drift_interval),
+        inspector=inspector,
         metrics=metrics,
         hooks=hooks,
         background=sources.background,

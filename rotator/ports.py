@@ -200,7 +200,10 @@ class Provider(Protocol):
         ...
 
     async def inspect(self, login: Login) -> Inspection:
-        """Ask the vendor what it knows of ``login``. What it does not tell is unknown; never raises for that."""
+        """Ask the vendor what it knows of ``login``. What it does not tell is unknown; never raises for that.
+
+        Changes and makes nothing at the vendor, and may be repeated; where asking would mint, nobody is asked.
+        """
         ...
 
     async def probe(self, login: Login) -> Finding:

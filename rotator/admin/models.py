@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from rotator.domain.headroom import Counted, HeadroomState, LimitStatus
 from rotator.domain.history import OldVersion
 from rotator.domain.image import ImageStatus
+from rotator.domain.lint import Lint
 from rotator.domain.model import Delivery, Expiry
 from rotator.domain.rotation import Rotation, State, Step
 from rotator.domain.status import CredentialStatus, Health, TargetStatus
@@ -182,6 +183,19 @@ class OldVersionView(_View):
         return cls.model_validate(old, from_attributes=True)
 
 
+class LintView(_View):
+    """What is better changed about a login."""
+
+    code: str
+    text: str
+    """What it is and what to request instead."""
+
+    @classmethod
+    def of(cls, lint: Lint) -> Self:
+        """Return the view of ``lint``."""
+        return cls(code=lint.code, text=lint.text)
+
+
 class CredentialView(_View):
     """How one credential stands."""
 
@@ -215,6 +229,14 @@ class CredentialView(_View):
     """Versions that may still work though they are not in use, newest first."""
     withdrawn: int = 0
     """The generation that was taken back, where the version in use came back in its place; else 0."""
+    scopes: tuple[str, ...] | None = None
+    """What the version in use may do, in its vendor's own words; None when nobody knows."""
+    principal: str = ""
+    """Whom the vendor takes it for; empty when nobody knows."""
+    is_overprivileged: bool | None = None
+    """Whether it may push, delete or administer; None when nobody knows."""
+    lints: tuple[LintView, ...] = ()
+    """What is better changed about it."""
     images: tuple[ImageView, ...] = ()
     """Only where one credential is asked for."""
 
@@ -244,6 +266,10 @@ class CredentialView(_View):
             held=status.held,
             old=tuple(OldVersionView.of(one) for one in status.old),
             withdrawn=status.withdrawn,
+            scopes=tuple(sorted(current.scopes)) if current and current.scopes is not None else None,
+            principal=current.principal if current else "",
+            is_overprivileged=status.privilege.is_excessive,
+            lints=tuple(LintView.of(lint) for lint in status.privilege.lints),
         )
 
     @classmethod

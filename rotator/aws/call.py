@@ -33,7 +33,7 @@ ROLE_SESSION_NAME = "rotator"
 
 
 def call(ask: Ask, key: AccessKeyPair | None, job: Job) -> Mapping[str, Any]:
-    """Return what ``job`` makes of AWS's answers, and where a role was assumed, ``sessionExpiresAt``; may be secret.
+    """Return what ``job`` makes of AWS's answers; may be secret.
 
     Blocks until every try was answered or timed out, minutes at worst: the caller has a deadline of its own.
 
@@ -68,11 +68,10 @@ def call(ask: Ask, key: AccessKeyPair | None, job: Job) -> Mapping[str, Any]:
 def _ask(ask: Ask, key: AccessKeyPair | None, job: Job) -> Mapping[str, Any]:
     _check_authority(ask)
     session = _session(ask, key)
-    notes: dict[str, Any] = {}
     if ask.role is not None:
-        session, notes["sessionExpiresAt"] = _assumed(session, ask)
+        session = _assumed(session, ask)
     with closing(_client(session, ask.service, ask, ask.endpoint_url)) as client:
-        return {**_called(ask, job, client), **notes}
+        return _called(ask, job, client)
 
 
 def _check_authority(ask: Ask) -> None:
@@ -97,16 +96,15 @@ def _session(ask: Ask, key: AccessKeyPair | None) -> boto3.Session:
     return session
 
 
-def _assumed(session: boto3.Session, ask: Ask) -> tuple[boto3.Session, Any]:
-    """Return a session as the role, and when it ends."""
+def _assumed(session: boto3.Session, ask: Ask) -> boto3.Session:
+    """Return a session as the role."""
     external = {} if ask.external_id is None else {"ExternalId": ask.external_id}
     with closing(_client(session, "sts", ask, ask.sts_endpoint_url)) as client:
         answer = _called(ask, client.assume_role, RoleArn=ask.role, RoleSessionName=ROLE_SESSION_NAME, **external)
     given = answer.get("Credentials", {})
     if not {"AccessKeyId", "SecretAccessKey", "SessionToken"} <= given.keys():
         raise UnavailableError(f"{ask}: AssumeRole: the answer holds no credentials", cause="protocol")
-    role = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name=ask.region)
-    return role, given.get("Expiration")
+    return boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name=ask.region)
 
 
 def _called(ask: Ask, operation: Callable[..., Mapping[str, Any]], *given: Any, **arguments: Any) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from rotator.check.report import Lint
+from rotator.domain.lint import Lint
 from rotator.domain.model import Login
 from rotator.domain.pull_match import Client, Match, key_to_write, lookalikes, match_all
 from rotator.domain.pull_secret import identity_of

@@ -11,14 +11,16 @@ from dataclasses import replace
 
 from rotator.build import make_provider
 from rotator.check.choice import Choice
-from rotator.check.report import Lint
 from rotator.config.credential import CredentialConfig
 from rotator.config.root import Config
-from rotator.domain.model import Strategy
+from rotator.domain.lint import Lint
+from rotator.domain.model import Issued, Strategy
+from rotator.domain.privilege import privilege_of, vendor_word
 from rotator.domain.reference import Reference
 from rotator.errors import ConfigError, RotatorError
 from rotator.ports import Order
 from rotator.providers.context import ProviderContext
+from rotator.registry.advice import vendor_of
 from rotator.registry.diagnose import Diagnosis, diagnose_untried
 
 Ask = Callable[[str], Awaitable[str]]
@@ -60,14 +62,15 @@ class FromConfig:
             provider = make_provider(options, self._context_of(options.registry))
             if provider.strategy is not Strategy.READ:
                 return await self._minted(name, options, regions)
-            login = (await provider.issue(Order())).login
+            issued = await provider.issue(Order())
         except ConfigError as error:
             return Choice("not usable here", name, excuse=_excuse(name, "; ".join(error.mistakes)), regions=regions)
         except RotatorError as error:
             return Choice(
                 "not read from its source", name, excuse=_excuse(name, error.message, error.hint), regions=regions
             )
-        return Choice("read from its source", name, login, regions=regions)
+        lints = _privilege(options, issued)
+        return Choice("read from its source", name, issued.login, regions=regions, lints=lints)
 
     async def _minted(self, name: str, options: CredentialConfig, regions: Mapping[str, str]) -> Choice:
         words = f"{options.provider} would have to issue it, which a check does not do"
@@ -88,6 +91,12 @@ def _excuse(name: str, why: str, hint: str = "") -> Diagnosis:
 def _ambiguous(name: str, rivals: list[str]) -> Lint:
     others = ", ".join(rivals)
     return Lint("several_credentials", f"{others} would do as well as {name}: list the image under one of them")
+
+
+def _privilege(options: CredentialConfig, issued: Issued) -> tuple[Lint, ...]:
+    """Return what the login may do besides pulling, by what its vendor said of it."""
+    vendor = vendor_word(options.provider, vendor_of(options.registry))
+    return privilege_of(vendor, issued.scopes, issued.login.public_username, options.registry).lints
 
 
 def _regions(config: Config, options: CredentialConfig) -> dict[str, str]:

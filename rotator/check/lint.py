@@ -2,8 +2,7 @@
 
 Sources (read 2026-11-23): docs.docker.com/docker-hub/usage/pulls (anonymous pulls count by address);
 docs.docker.com/docker-hub/image-library/mirror (mirrors); cloud.google.com/artifact-registry/docs/transition (Container
-Registry's end, 2025-03-18); docs.github.com, "Working with the Container registry" (classic tokens only); the vendors'
-documented prefixes of tokens.
+Registry's end, 2025-03-18). What tokens look like and what to request instead is `rotator.domain.privilege`'s.
 """
 
 from __future__ import annotations
@@ -11,17 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from rotator.check.region import is_far, region_of
-from rotator.check.report import Base, Lint
+from rotator.check.report import Base
+from rotator.domain.lint import Lint
 from rotator.domain.model import Login
+from rotator.domain.privilege import instead, password_lints
 from rotator.domain.reference import Reference
 from rotator.registry.diagnose import Vendor
-
-_TOKEN_PREFIXES = {
-    Vendor.DOCKER_HUB: ("dckr_pat_", "dckr_oat_"),
-    Vendor.GHCR: ("ghp_", "gho_", "ghu_", "ghs_"),
-    Vendor.GITLAB: ("glpat-", "gldt-", "glcbt-"),
-}
-_FINE_GRAINED = "github_pat_"
 
 _ANONYMOUS_HUB = (
     "pulls without a login share one limit with everybody behind this address: log in, or pull through a mirror"
@@ -44,16 +38,18 @@ def lints(reference: Reference, vendor: Vendor, login: Login | None, digest: str
     return (*_tag(reference, digest), *_registry(reference, vendor, login), *_password(vendor, login))
 
 
-def granted_lints(granted: frozenset[str] | None) -> tuple[Lint, ...]:
+def granted_lints(vendor: Vendor, granted: frozenset[str] | None, known: tuple[Lint, ...] = ()) -> tuple[Lint, ...]:
     """Return what is better changed about a login that may do more than pull.
 
     Args:
+        vendor: Whose registry it is at.
         granted: What a token of it grants on the repository; None when that could not be told.
+        known: What was found about the login already; the same is not said twice.
     """
     more = sorted((granted or frozenset()) - {"pull"}, reverse=True)
-    if not more:
+    if not more or any(lint.code == "over_privileged" for lint in known):
         return ()
-    text = f"this login may also {' and '.join(more)} here: to pull, one that may only pull is enough"
+    text = f"this login may also {' and '.join(more)} here: to pull, {instead(vendor)}"
     return (Lint("over_privileged", text),)
 
 
@@ -114,11 +110,5 @@ def _registry(reference: Reference, vendor: Vendor, login: Login | None) -> Iter
 
 
 def _password(vendor: Vendor, login: Login | None) -> Iterator[Lint]:
-    prefixes = _TOKEN_PREFIXES.get(vendor)
-    if login is None or prefixes is None:
-        return
-    password = login.secret.reveal()
-    if vendor is Vendor.GHCR and password.startswith(_FINE_GRAINED):
-        yield Lint("fine_grained_token", "GitHub's registry takes classic tokens only, this one is fine-grained")
-    elif not password.startswith(prefixes):
-        yield Lint("password", "this looks like a password, not a token: a token can be limited and revoked alone")
+    if login is not None:
+        yield from password_lints(vendor, login)

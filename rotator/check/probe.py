@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from rotator.check.choice import Choice, Chooser
 from rotator.check.lint import granted_lints, lints, region_lints, size_lints
 from rotator.check.read import read_contents
-from rotator.check.report import Contents, Lint, Report
+from rotator.check.report import Contents, Report
 from rotator.domain.headroom import Counted, Headroom, HeadroomState
+from rotator.domain.lint import Lint
 from rotator.domain.model import Login
 from rotator.domain.reference import Reference
 from rotator.errors import PermanentError, TemporaryError
@@ -153,7 +154,7 @@ class Checker:
                 *choice.lints,
                 *contents.lints,
                 *lints(reference, vendor, choice.login, digest),
-                *granted_lints(probes.granted),
+                *granted_lints(vendor, probes.granted, choice.lints),
                 *region_lints(reference.registry, choice.regions),
                 *size_lints(contents.size_bytes, contents.base),
             ),

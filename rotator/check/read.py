@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rotator.check.contents import PREFERRED, Child, Layers, base_of, children, digest_of, layers, preferred
-from rotator.check.report import Base, Contents, Lint
+from rotator.check.report import Base, Contents
+from rotator.domain.lint import Lint
 from rotator.domain.reference import DOCKER_HUB, Reference, parse
 from rotator.errors import PermanentError, TemporaryError
 from rotator.registry.answer import Answer

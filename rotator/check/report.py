@@ -7,20 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rotator.domain.headroom import Headroom, HeadroomState
+from rotator.domain.lint import Lint
 from rotator.registry.diagnose import Ailment, Diagnosis
-
-
-@dataclass(frozen=True, slots=True)
-class Lint:
-    """Something that works, or would, and is better changed.
-
-    Args:
-        code: For machines: ``mutable_tag``.
-        text: What it is and what to do, in a sentence.
-    """
-
-    code: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def draw_all(credentials: Sequence[CredentialView], now: datetime, console: Cons
         return Text("No credential is configured.")
     fits = console.width >= TABLE_COLUMNS
     body = _table(credentials, now, console) if fits else _blocks(credentials, now, console)
-    return Group(body, Text(), *_needs(credentials))
+    return Group(body, Text(), *_needs(credentials), *_privileges(credentials))
 
 
 def draw_one(credential: CredentialView, now: datetime, console: Console) -> RenderableType:
@@ -44,6 +44,7 @@ def draw_one(credential: CredentialView, now: datetime, console: Console) -> Ren
         lines.append(_fact("withdrawn", text))
     lines += [_fact("old version", f"generation {one.generation} is not dead yet: {one.why}") for one in credential.old]
     lines += [_fact("image", f"{one.id}: {pullable(one, now)}") for one in credential.images]
+    lines += _rights(credential)
     sentence = needs(credential)
     return Group(*lines, Text(), Text(plain(sentence) if sentence else "Nothing needs you."))
 
@@ -127,6 +128,25 @@ def _needs(credentials: Sequence[CredentialView]) -> Iterator[Text]:
         yield Text(f"- {plain(sentence)}")
     if count > MAX_NEEDS:
         yield Text(f"- and {count - MAX_NEEDS} more")
+
+
+def _privileges(credentials: Sequence[CredentialView]) -> Iterator[Text]:
+    """Yield which logins may do more than they need to, or are of a kind that is better replaced."""
+    names = [one.name for one in credentials if one.lints]
+    if names:
+        shown = ", ".join(names[:MAX_NEEDS]) + (f" and {len(names) - MAX_NEEDS} more" if len(names) > MAX_NEEDS else "")
+        what = "A smaller login would do for" if len(names) == 1 else f"Smaller logins would do for {len(names)}:"
+        yield Text(plain(f"{what} {shown}; `rotator status NAME` says what to request instead."))
+
+
+def _rights(credential: CredentialView) -> Iterator[Text]:
+    """Yield whose the login is, what it may do, and what to request instead; nothing of what nobody knows."""
+    if credential.principal:
+        yield _fact("principal", credential.principal)
+    if credential.scopes is not None:
+        yield _fact("scopes", ", ".join(credential.scopes) or "none")
+    for lint in credential.lints:
+        yield _fact("better", lint.text)
 
 
 def _rotation(word: str, rotation: RotationView) -> Text:

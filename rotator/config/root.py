@@ -128,6 +128,10 @@ class EngineConfig(_Section):
     """How often each placement is read to see whether it still holds what was confirmed there. Targets that do not show
     what they hold are not asked."""
 
+    inspect_interval: Duration = timedelta(days=1)
+    """How often vendors are asked about the version in use: until when it works, what it may do, whose it is; also
+    after a start, and when a new version comes into use. Nothing is made by asking."""
+
     delivery_retry: Duration = timedelta(minutes=5)
     """Longest pause between two tries at a placement that fails."""
 

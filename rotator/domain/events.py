@@ -330,6 +330,25 @@ class ImageLookedAt:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionInspected:
+    """The vendor was asked about the version in use.
+
+    Args:
+        credential: The credential's name.
+        generation: The version's generation.
+        expiry: When it stops working, as far as is known now.
+        message: What is better changed about the login; empty when nothing is known to be.
+        is_news: Whether the expiry changed, or what is better changed did.
+    """
+
+    credential: str
+    generation: int
+    expiry: Expiry
+    message: str
+    is_news: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Crashed:
     """Something broke that nobody foresaw: a defect. The daemon goes on.
 
@@ -369,6 +388,7 @@ Event = (
     | SourceFailed
     | HeadroomAsked
     | ImageLookedAt
+    | VersionInspected
     | OperatorActed
     | OrphansSwept
     | Crashed

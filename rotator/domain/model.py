@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -108,7 +108,6 @@ class Issued:
             when there is none.
         scopes: As `rotator.domain.inspection.Inspection`.
         principal: As `rotator.domain.inspection.Inspection`.
-        notes: Facts about it that are not secret, for status and lint (``{"scopes": "read:packages"}``).
     """
 
     login: Login
@@ -118,7 +117,6 @@ class Issued:
     handle: str = ""
     scopes: frozenset[str] | None = None
     principal: str = ""
-    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from rotator.domain.history import OldVersion
 from rotator.domain.image import ImageStatus
 from rotator.domain.model import Delivery, Record, Version
+from rotator.domain.privilege import NOT_JUDGED, Privilege
 from rotator.domain.rotation import Rotation
 
 
@@ -85,6 +86,7 @@ class CredentialStatus:
         images: What the registry last said about each of its images, in configuration order.
         old: Versions that may still work though they are not in use, newest first.
         withdrawn: The generation that was taken back, where the version in use came back in its place; else 0.
+        privilege: Whether the version in use may do more than pull.
     """
 
     name: str
@@ -104,6 +106,7 @@ class CredentialStatus:
     images: tuple[ImageStatus, ...] = ()
     old: tuple[OldVersion, ...] = ()
     withdrawn: int = 0
+    privilege: Privilege = NOT_JUDGED
 
 
 def health_of(

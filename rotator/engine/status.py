@@ -9,6 +9,7 @@ from datetime import datetime
 from rotator.domain.history import OldVersion
 from rotator.domain.image import ImageStatus
 from rotator.domain.model import Delivery, Stage, Version
+from rotator.domain.privilege import Privilege
 from rotator.domain.schedule import age_point, renewal_point
 from rotator.domain.status import CredentialStatus, TargetStatus, health_of
 from rotator.engine.credential import Credential, DeliveryTarget
@@ -59,6 +60,7 @@ class Observer:
         rollout: Targets.
         guard: Logins that are held back.
         images: Tells what registries said about a credential's images, by its name.
+        privilege: Tells whether a credential's login may do more than pull, by its name.
         clock: Time.
         old: Tells which versions may still work though they are not in use.
     """
@@ -67,6 +69,7 @@ class Observer:
     rollout: Rollout
     guard: Guard
     images: Callable[[str], tuple[ImageStatus, ...]]
+    privilege: Callable[[str], Privilege]
     clock: Clock
     old: Callable[[Credential], tuple[OldVersion, ...]]
 
@@ -74,7 +77,14 @@ class Observer:
         """Return how ``credential`` stands."""
         status = credential_status(credential, self.ledger, self.rollout, self.clock.now())
         held = held_back(credential, self.ledger, self.guard)
-        return replace(status, held=held, images=self.images(credential.name), old=self.old(credential))
+        name = credential.name
+        return replace(
+            status,
+            held=held,
+            images=self.images(name),
+            old=self.old(credential),
+            privilege=self.privilege(name),
+        )
 
 
 def held_back(credential: Credential, ledger: Ledger, guard: Guard) -> str:

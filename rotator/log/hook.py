@@ -29,6 +29,7 @@ from rotator.domain.events import (
     StoreFailed,
     TargetFailed,
     VersionEnded,
+    VersionInspected,
     VersionProbed,
     VersionPromoted,
     WaveFinished,
@@ -99,6 +100,8 @@ class LogHook:
                 self._headroom_asked(event)
             case ImageLookedAt():
                 self._image_looked_at(event)
+            case VersionInspected():
+                self._version_inspected(event)
             case OperatorActed():
                 self._operator_acted(event)
             case OrphansSwept():
@@ -235,6 +238,16 @@ class LogHook:
             image=event.image,
             verdict=event.verdict.value,
             reason=event.reason,
+            message=event.message,
+        )
+
+    def _version_inspected(self, event: VersionInspected) -> None:
+        level = ("warning" if event.message else "info") if event.is_news else "debug"
+        getattr(self._log, level)(
+            "version_inspected",
+            credential=event.credential,
+            generation=event.generation,
+            expires=_describe(event.expiry),
             message=event.message,
         )
 

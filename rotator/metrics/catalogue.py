@@ -61,6 +61,9 @@ CATALOGUE: Mapping[str, Family] = {
     "rotator_credential_valid": _gauge(
         "1 if the registry accepted the version in use when it last could tell, 0 if it refused it.", "credential"
     ),
+    "rotator_credential_overprivileged": _gauge(
+        "1 if the version in use may push, delete or administer, 0 if only read; absent when unknown.", "credential"
+    ),
     "rotator_credential_consecutive_failures": _gauge(
         "Attempts that failed since the last that succeeded.", "credential"
     ),

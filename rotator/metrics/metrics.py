@@ -35,6 +35,7 @@ from rotator.domain.events import (
     StoreFailed,
     TargetFailed,
     VersionEnded,
+    VersionInspected,
     VersionProbed,
     VersionPromoted,
     WaveFinished,
@@ -126,6 +127,7 @@ class Metrics:
                 | OrphansSwept()
                 | WaveFinished()
                 | VersionEnded()
+                | VersionInspected()
             ):
                 return  # how things stand afterwards is in the statuses
             case _:

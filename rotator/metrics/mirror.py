@@ -62,6 +62,7 @@ def credential_gauges(statuses: Sequence[CredentialStatus]) -> Iterator[Metric]:
         "last_success_timestamp_seconds": [_at(one.record.last_success_at) for one in statuses],
         "verified_timestamp_seconds": [_at(one.current.verified_at if one.current else None) for one in statuses],
         "valid": [_valid(one) for one in statuses],
+        "overprivileged": [_flag(one.privilege.is_excessive) for one in statuses],
         "consecutive_failures": [float(one.record.failures) for one in statuses],
         "previous_alive": [float(bool(one.old)) for one in statuses],
         "generation": [float(one.current.generation if one.current else 0) for one in statuses],
@@ -106,6 +107,10 @@ def _first(value: float | None, otherwise: float | None) -> float | None:
 
 def _at(at: datetime | None) -> float | None:
     return None if at is None else at.timestamp()
+
+
+def _flag(value: bool | None) -> float | None:  # noqa: FBT001 (it is what is shown)
+    return None if value is None else float(value)
 
 
 def _valid(status: CredentialStatus) -> float | None:

@@ -16,7 +16,8 @@ from rotator.errors import AuthenticationError, UnavailableError, UnsupportedErr
 from rotator.ports import Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.entra_options import EntraOptions, entra_token, identity_of, require_identity
-from rotator.providers.expiry import jwt_expiry
+from rotator.providers.expiry import jwt_claims, jwt_expiry
+from rotator.providers.vendor_api import text_of
 from rotator.registry.verify import auth_probe
 from rotator.secret import Secret
 from rotator.transport import Peer, Request, check_status
@@ -75,8 +76,8 @@ class Acr:
         return None
 
     async def inspect(self, login: Login) -> Inspection:
-        """Return the ``exp`` of the refresh token. Asks nobody."""
-        return Inspection(jwt_expiry(login.secret.reveal()))
+        """Return what the refresh token says of itself. Asks nobody."""
+        return inspect_refresh_token(login.secret)
 
     async def probe(self, login: Login) -> Finding:
         """Ask the registry's token server for a token without a scope."""
@@ -121,4 +122,27 @@ class Acr:
         found = fields.get("refresh_token") if isinstance(fields, dict) else None
         if not isinstance(found, str) or not found:
             raise UnavailableError(f"{host}: the answer to the exchange holds no refresh token", cause="protocol")
-        return Issued(Login(NULL_GUID, Secret(found)), asked_at, jwt_expiry(found))
+        secret = Secret(found)
+        told = inspect_refresh_token(secret)
+        return Issued(Login(NULL_GUID, secret), asked_at, told.expiry, scopes=told.scopes, principal=told.principal)
+
+
+def inspect_refresh_token(token: Secret) -> Inspection:
+    """Return what a refresh token says of itself: until when, for whom, and the actions that it may take.
+
+    Actions are unknown where some are taken away again (``notActions``): how the two add up is not documented.
+
+    Source: https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md, token claim sets (read 2026-11-28).
+    """
+    text = token.reveal()
+    claims = jwt_claims(text)
+    permissions = claims.get("permissions")
+    return Inspection(jwt_expiry(text), _actions(permissions), text_of(claims, "sub"))
+
+
+def _actions(permissions: object) -> frozenset[str] | None:
+    if not isinstance(permissions, dict) or permissions.get("notActions"):
+        return None
+    actions = permissions.get("actions")
+    known = isinstance(actions, list) and all(isinstance(one, str) for one in actions)
+    return frozenset(actions) if known and actions is not None else None

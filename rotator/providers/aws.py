@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +23,8 @@ async def issue_password(
     """Return a new password from AWS, shared with whoever asks for the same identity at about the same time.
 
     Repeating is safe: earlier passwords live on. One call of GetAuthorizationToken (with the permission of that name),
-    after one of AssumeRole where there is a role.
+    after one of AssumeRole where there is a role, which is then the principal; whose the key is, AWS does not say here.
+    The expiry is AWS's word about the password: how it stands to the end of a role's session is not documented.
 
     Args:
         ask: What to ask of whom.
@@ -38,7 +40,7 @@ async def issue_password(
         asked_at = context.clock.now()
         tools = AwsTools(context.sources, context.executor, deadline)
         answer = await ask_aws(ask, key, tools, lambda client: client.get_authorization_token())
-        return parse_answer(answer, str(ask), asked_at)
+        return replace(parse_answer(answer, str(ask), asked_at), principal=ask.role or "")
 
     return await context.shared.issue(ask.identity, mint)
 
@@ -63,9 +65,7 @@ def parse_answer(answer: Mapping[str, Any], subject: str, asked_at: datetime) ->
     token = entry.get("authorizationToken") if isinstance(entry, Mapping) else None
     if not isinstance(entry, Mapping) or not isinstance(token, str):
         raise UnavailableError(f"{subject}: the answer holds no authorization token", cause="protocol")
-    ends = answer.get("sessionExpiresAt")
-    notes = {"session_expires_at": ends.astimezone(UTC).isoformat()} if isinstance(ends, datetime) else {}
-    return Issued(_login(token, subject), asked_at, _expiry(entry.get("expiresAt")), notes=notes)
+    return Issued(_login(token, subject), asked_at, _expiry(entry.get("expiresAt")))
 
 
 def _login(token: str, subject: str) -> Login:

@@ -22,6 +22,7 @@ from rotator.ports import Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.expiry import earliest, jwt_expiry
 from rotator.providers.from_source import SourceLogin, Username
+from rotator.providers.grants import granted_scopes
 from rotator.registry.ratelimit import limit_headers, read_headroom, read_resources
 from rotator.registry.verify import auth_probe
 from rotator.transport import Peer, Request, Response, check_status
@@ -84,7 +85,7 @@ class Custom:
             RotatorError: As `rotator.ports.Source.read`; ConflictError: it kept changing.
         """
         reading = await self._source.read()
-        expiry = earliest(reading.expiry, (await self.inspect(reading.login)).expiry)
+        expiry = earliest(reading.expiry, jwt_expiry(reading.login.secret.reveal()))
         return Issued(reading.login, self._context.clock.now(), expiry, revision=reading.revision)
 
     async def revision(self) -> str | None:
@@ -92,8 +93,9 @@ class Custom:
         return await self._source.revision()
 
     async def inspect(self, login: Login) -> Inspection:
-        """Return the ``exp`` of a JWT; unknown for any other password. Asks nobody."""
-        return Inspection(jwt_expiry(login.secret.reveal()))
+        """Return the ``exp`` of a JWT, and what the registry grants on the images, where its tokens tell."""
+        scopes = await granted_scopes(self._context, login, self._config.images)
+        return Inspection(jwt_expiry(login.secret.reveal()), scopes)
 
     async def probe(self, login: Login) -> Finding:
         """Ask whatever the registry's challenge names: its token server, or ``/v2/`` itself."""

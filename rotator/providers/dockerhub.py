@@ -18,9 +18,6 @@ from rotator.providers.context import ProviderContext
 from rotator.providers.dockerhub_limits import ask_headroom
 from rotator.providers.from_source import SourceLogin, Username
 from rotator.registry.verify import auth_probe
-from rotator.secret import Secret
-
-_KINDS = {"dckr_pat_": "personal access token", "dckr_oat_": "organization access token"}
 
 
 class DockerHubConfig(CredentialConfig):
@@ -71,19 +68,13 @@ class DockerHub:
         return self._source.origin
 
     async def issue(self, order: Order) -> Issued:  # noqa: ARG002 (nothing is left behind at the vendor)
-        """Return the token as the source holds it. The note ``kind`` says what sort of secret it is.
+        """Return the token as the source holds it.
 
         Raises:
             RotatorError: As `rotator.ports.Source.read`; ConflictError: it kept changing.
         """
         reading = await self._source.read()
-        return Issued(
-            reading.login,
-            self._context.clock.now(),
-            reading.expiry,
-            revision=reading.revision,
-            notes={"kind": token_kind(reading.login.secret)},
-        )
+        return Issued(reading.login, self._context.clock.now(), reading.expiry, revision=reading.revision)
 
     async def revision(self) -> str | None:
         """Return the source's revision; None when it cannot tell cheaply."""
@@ -100,9 +91,3 @@ class DockerHub:
     async def headroom(self, login: Login | None) -> Headroom:
         """Return what is left of the pull limit, asked for by a HEAD. See `rotator.ports.MeasuresHeadroom`."""
         return await ask_headroom(self._context, self._config.registry, login)
-
-
-def token_kind(secret: Secret) -> str:
-    """Return what sort of secret this is, by its prefix; a password when no prefix is known."""
-    text = secret.reveal()
-    return next((kind for prefix, kind in _KINDS.items() if text.startswith(prefix)), "password")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -9,13 +10,15 @@ from pydantic import AfterValidator, Field, model_validator
 from rotator.config.credential import CredentialConfig
 from rotator.config.ref import SecretRef
 from rotator.config.url import base_url, proxy_url
-from rotator.domain.inspection import NOTHING_KNOWN, Inspection
+from rotator.domain.inspection import Inspection
 from rotator.domain.model import Expiry, Issued, Login, Strategy
 from rotator.domain.verdict import Finding
 from rotator.ports import Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.from_source import SourceLogin
+from rotator.providers.google_tokeninfo import inspect_token
 from rotator.providers.sdk import call_sdk, require_package
+from rotator.providers.vendor_api import VendorApi, text_of
 from rotator.registry.verify import auth_probe
 from rotator.secret import Secret
 from rotator.transport import Peer
@@ -46,6 +49,10 @@ class GarConfig(CredentialConfig):
     iam_url: Annotated[str, AfterValidator(base_url)] = "https://iamcredentials.googleapis.com"
     """The API that mints for another service account; asked only with ``impersonate``."""
 
+    tokeninfo_url: Annotated[str, AfterValidator(base_url)] | None = None
+    """Google's page about access tokens, ``https://oauth2.googleapis.com/tokeninfo``; it is shown the token in use and
+    tells its OAuth scopes and whose it is. None: nobody is asked."""
+
     insecure: bool = False
     """True allows plain HTTP and an unverified certificate on the way to Google's APIs."""
 
@@ -61,6 +68,8 @@ class GarConfig(CredentialConfig):
             raise ValueError("json_key is the password itself; write credentials or impersonate only without it")
         if not self.iam_url.startswith("https://") and not self.insecure:
             raise ValueError("iam_url is not https; write insecure: true beside it if that is really meant")
+        if (self.tokeninfo_url or "https://").startswith("http://") and not self.insecure:
+            raise ValueError("tokeninfo_url is not https; write insecure: true beside it if that is really meant")
         return self
 
 
@@ -106,15 +115,25 @@ class Gar:
         if self._key is None:
             return await self._context.shared.issue(self.identity, self._mint)
         reading = await self._key.read()
-        return Issued(reading.login, self._context.clock.now(), reading.expiry, revision=reading.revision)
+        login, now = reading.login, self._context.clock.now()
+        return Issued(login, now, reading.expiry, revision=reading.revision, principal=key_owner(login.secret))
 
     async def revision(self) -> str | None:
         """Return the revision of the key; None for tokens, and when the source cannot tell cheaply."""
         return None if self._key is None else await self._key.revision()
 
-    async def inspect(self, login: Login) -> Inspection:  # noqa: ARG002 (the port's signature)
-        """Return unknown: Google tells a token's expiry when it mints, and a key's not at all."""
-        return NOTHING_KNOWN
+    async def inspect(self, login: Login) -> Inspection:
+        """Return whose the login is; of a token also what ``tokeninfo_url`` says, where it is configured.
+
+        Of a key nobody tells when it expires or what its owner may do.
+        """
+        config = self._config
+        if login.username == KEY_USER:
+            return Inspection(principal=key_owner(login.secret))
+        if config.tokeninfo_url is None:
+            return Inspection(principal=config.impersonate or "")
+        peer = Peer("google", ca_file=config.ca_file, insecure=config.insecure, proxy=config.proxy)
+        return await inspect_token(VendorApi(config.tokeninfo_url, peer, self._context.transport), login.secret)
 
     async def probe(self, login: Login) -> Finding:
         """Ask the registry's token server for a token without a scope."""
@@ -132,7 +151,7 @@ class Gar:
             return get_token(GoogleAsk(self._subject, config.scope, config.impersonate, config.iam_url, peer), document)
 
         token, expiry = await call_sdk(self._context, self._subject, call)
-        return Issued(Login(TOKEN_USER, token), asked_at, expiry)
+        return Issued(Login(TOKEN_USER, token), asked_at, expiry, principal=self._config.impersonate or "")
 
     async def _document(self) -> Secret | None:
         ref = self._config.credentials
@@ -141,3 +160,12 @@ class Gar:
     @property
     def _subject(self) -> str:
         return f"Google as {self._config.impersonate or self._config.credentials or 'what google-auth finds'}"
+
+
+def key_owner(key: Secret) -> str:
+    """Return the address of the service account that a JSON key is for; empty when it does not say."""
+    try:
+        fields = json.loads(key.reveal())
+    except (ValueError, RecursionError):
+        return ""
+    return text_of(fields, "client_email") if isinstance(fields, dict) else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Literal, Self
@@ -124,8 +123,8 @@ class Ghcr:
     async def issue(self, order: Order) -> Issued:  # noqa: ARG002 (nothing is left behind at the vendor)
         """Return the token as the source holds it, with what GitHub says about it.
 
-        The note ``scopes`` is the comma-separated list of a classic token; absent for other kinds and when GitHub
-        could not be asked, which is no failure.
+        Its scopes are those of a classic token; unknown for other kinds and when GitHub could not be asked, which is no
+        failure. Whose it is, this call does not tell.
 
         Raises:
             RotatorError: As `rotator.ports.Source.read`; ConflictError: it kept changing.
@@ -137,7 +136,7 @@ class Ghcr:
             self._context.clock.now(),
             earliest(reading.expiry, token_expiry(answer, reading.login.secret)),
             revision=reading.revision,
-            notes=token_notes(answer),
+            scopes=token_scopes(answer),
         )
 
     async def revision(self) -> str | None:
@@ -145,8 +144,9 @@ class Ghcr:
         return await self._source.revision()
 
     async def inspect(self, login: Login) -> Inspection:
-        """Ask GitHub when the token expires. Unknown on any failure; never raises."""
-        return Inspection(token_expiry(await self._ask(login), login.secret))
+        """Ask GitHub when the token expires and what it may do. Unknown on any failure; never raises."""
+        answer = await self._ask(login)
+        return Inspection(token_expiry(answer, login.secret), token_scopes(answer))
 
     async def probe(self, login: Login) -> Finding:
         """Ask the registry's token server, which refuses a bad token even for public images."""
@@ -236,12 +236,14 @@ def token_expiry(answer: Response | None, token: Secret) -> Expiry:
     return NEVER
 
 
-def token_notes(answer: Response | None) -> Mapping[str, str]:
-    """Return ``scopes`` when GitHub named them; an empty list is named too."""
+def token_scopes(answer: Response | None) -> frozenset[str] | None:
+    """Return the scopes that GitHub named; None when it named none, as for a fine-grained token or that of an app.
+
+    An empty list is named, too: such a token may do nothing but be known.
+    """
     if answer is None or answer.status != 200 or SCOPES_HEADER not in answer.headers:  # noqa: PLR2004
-        return {}
-    scopes = sorted({scope.strip() for scope in answer.headers[SCOPES_HEADER].split(",")} - {""})
-    return {"scopes": ", ".join(scopes)}
+        return None
+    return frozenset({scope.strip() for scope in answer.headers[SCOPES_HEADER].split(",")} - {""})
 
 
 def _is_github(answer: Response) -> bool:

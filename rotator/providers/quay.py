@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from rotator.config.credential import CredentialConfig
 from rotator.config.ref import SecretRef
 from rotator.domain.inspection import Inspection
-from rotator.domain.model import NEVER, Issued, Login, Strategy
+from rotator.domain.model import NEVER, Expiry, Issued, Login, Strategy
 from rotator.domain.reference import registry_host
 from rotator.domain.retirement import Retirement
 from rotator.domain.verdict import Finding
@@ -20,6 +20,7 @@ from rotator.ports import Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.expiry import earliest, jwt_expiry
 from rotator.providers.from_source import KeptLogin, SourceLogin
+from rotator.providers.grants import granted_scopes
 from rotator.providers.quay_robots import Owner, QuayRobots
 from rotator.providers.slots import free_slot
 from rotator.providers.vendor_api import Question, checked, fields_of, registry_api, text_of
@@ -148,11 +149,15 @@ class Quay:
         return await self._source.revision() if self._source and self.strategy is Strategy.READ else None
 
     async def inspect(self, login: Login) -> Inspection:
-        """Return the ``exp`` of an hour's token; never for a robot's own, of which an API tells what it may do."""
+        """Return the ``exp`` of an hour's token, and never for a robot's own.
+
+        What a robot may do tells Quay's API where we may ask it, else what the registry grants on the images.
+        """
         text = login.secret.reveal()
         if self._robots is not None and login.username in self._config.robots:
             return Inspection(NEVER, await self._robots.scopes(login.username), login.username)
-        return Inspection(jwt_expiry(text) if self.strategy is Strategy.EPHEMERAL or "." in text else NEVER)
+        scopes = await granted_scopes(self._context, login, self._config.images)
+        return Inspection(self._expiry(text), scopes, login.username)
 
     async def probe(self, login: Login) -> Finding:
         """Ask Quay's token server, which refuses a wrong login whatever it is asked for."""
@@ -192,8 +197,12 @@ class Quay:
 
     async def _read(self) -> Issued:
         reading = await self._kept()
-        expiry = earliest(reading.expiry, (await self.inspect(reading.login)).expiry)
-        return Issued(reading.login, self._context.clock.now(), expiry, revision=reading.revision)
+        login, now = reading.login, self._context.clock.now()
+        expiry = earliest(reading.expiry, self._expiry(login.secret.reveal()))
+        return Issued(login, now, expiry, revision=reading.revision, principal=login.username)
+
+    def _expiry(self, text: str) -> Expiry:
+        return jwt_expiry(text) if self.strategy is Strategy.EPHEMERAL or "." in text else NEVER
 
     async def _kept(self) -> KeptLogin:
         if self._source is None:
@@ -204,7 +213,8 @@ class Quay:
         oidc = (await self._kept()).login
         asked_at = self._context.clock.now()
         token = await self._exchange(oidc)
-        return Issued(Login(oidc.username, token), asked_at, jwt_expiry(token.reveal()))
+        expiry = jwt_expiry(token.reveal())
+        return Issued(Login(oidc.username, token), asked_at, expiry, principal=oidc.username)
 
     async def _exchange(self, oidc: Login) -> Secret:
         """Return the robot's token for an hour. The registry is reached as its own settings say."""

@@ -24,8 +24,10 @@ from rotator.domain.events import Event
 from rotator.domain.headroom import Counted, Headroom, HeadroomState, LimitStatus, Sample
 from rotator.domain.history import HeldAt, KnownVersion
 from rotator.domain.leak import LeakProgress, LeakStep, Waits
+from rotator.domain.lint import Lint
 from rotator.domain.model import Delivery, DeliveryState, Expiry, Login, Record, Stage, Version
 from rotator.domain.place import Holding, PlaceStatus, judge_place
+from rotator.domain.privilege import Privilege
 from rotator.domain.rotation import Rotation, State, Step
 from rotator.domain.status import CredentialStatus, Health, TargetStatus
 from rotator.engine.dispatch import Ticket
@@ -56,6 +58,7 @@ def make_status(name: str) -> CredentialStatus:
         renewal_at=NOW + timedelta(hours=5),
         running=None,
         last=None,
+        privilege=Privilege(is_excessive=True, lints=(Lint("over_privileged", "it may push; make a smaller one"),)),
         targets=(
             TargetStatus(
                 "prod",
@@ -99,6 +102,8 @@ def make_version(name: str, generation: int) -> Version:
         username="robot-user-name",
         issued_at=NOW,
         expiry=Expiry(NOW + timedelta(hours=12)),
+        scopes=frozenset({"write", "read"}),
+        principal="acme",
     )
 
 

@@ -61,6 +61,16 @@ async def test_detail_names_what_is_behind(served: Any) -> None:
     assert listed["credentials"][0]["targets"][0]["behind"] == []
 
 
+@pytest.mark.parametrize("path", ["/api/v1/credentials/ecr-prod", "/api/v1/credentials"], ids=["one", "list"])
+async def test_rights_are_told(served: Any, path: str) -> None:
+    """Scopes, whose it is, whether that is too much, and what to request instead, for one and in the list."""
+    async with served.unix() as session:
+        answer = await (await session.get(path)).json()
+    view = answer["credential"] if "credential" in answer else answer["credentials"][0]
+    assert (view["scopes"], view["principal"], view["is_overprivileged"]) == (["read", "write"], "acme", True)
+    assert view["lints"] == [{"code": "over_privileged", "text": "it may push; make a smaller one"}]
+
+
 async def test_versions_show_fingerprints_and_nothing_secret(served: Any) -> None:
     """A version is stage, age and fingerprint; nothing else shows a fingerprint or a user name."""
     async with served.unix() as session:

@@ -6,9 +6,10 @@ import pytest
 
 from rotator.check.lint import LARGE_BYTES, granted_lints, lints, region_lints, size_lints
 from rotator.check.report import Base
+from rotator.domain.lint import Lint
 from rotator.domain.model import Login
 from rotator.domain.reference import parse
-from rotator.registry.advice import vendor_of
+from rotator.registry.advice import Vendor, vendor_of
 from rotator.secret import Secret
 
 DIGEST = f"sha256:{'0' * 64}"
@@ -52,9 +53,17 @@ def test_lints(image: str, password: str | None, codes: set[str]) -> None:
 )
 def test_more_than_pull_is_named(granted: frozenset[str] | None, words: str) -> None:
     """A login that may do more than pull is told so; where nobody tells, nothing is said."""
-    found = granted_lints(granted)
+    found = granted_lints(Vendor.OTHER, granted)
     assert bool(found) == bool(words)
     assert all(words in lint.text for lint in found)
+
+
+def test_more_than_pull_is_said_once() -> None:
+    """What was found about the login already is not said again; another note is no reason to be silent."""
+    granted = frozenset({"pull", "push"})
+    assert granted_lints(Vendor.QUAY, granted, (Lint("over_privileged", "it may push"),)) == ()
+    (found,) = granted_lints(Vendor.QUAY, granted, (Lint("password", "it is one"),))
+    assert "give the robot the role read" in found.text
 
 
 def test_targets_far_away_are_named() -> None:

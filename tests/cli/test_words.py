@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rotator.admin.models import CredentialView, ExpiryView, ImageView, LimitView, RotationView, TargetView
+from rotator.admin.models import CredentialView, ExpiryView, ImageView, LimitView, LintView, RotationView, TargetView
 from rotator.cli.status_draw import draw_all, draw_limits, draw_one
 from rotator.cli.words import LOOKS, ended, forecast, left_of, life, needs, placed, span, upcoming
 from rotator.domain.headroom import Headroom, HeadroomState, LimitStatus, Sample
@@ -176,6 +176,30 @@ def test_what_is_held_back_is_said() -> None:
     """A login that is kept from its registry is shown with the reason; else there is no such line."""
     assert "held back" not in _draw(_view(), 120)
     assert "held back    hub refused 3 logins in a row" in _draw(_view(held="hub refused 3 logins in a row"), 120)
+
+
+PUSHES = LintView(code="over_privileged", text="this login may also push (repo:write): to pull, make a smaller one")
+
+
+def test_rights_are_said_with_what_to_request() -> None:
+    """Whose the login is, what it may do and what to request instead; the list names whom to look at."""
+    text = _draw(_view(principal="acme", scopes=("repo:read", "repo:write"), lints=(PUSHES,)), 160)
+    for line in ("principal    acme", "scopes       repo:read, repo:write", f"better       {PUSHES.text}"):
+        assert line in text
+    assert "A smaller login would do for ecr-prod; `rotator status NAME` says what to request instead." in text
+
+
+def test_unknown_rights_are_not_mentioned() -> None:
+    """What nobody knows has no line; that a login may do nothing at all is known."""
+    assert not any(word in _draw(_view(), 160) for word in ("principal", "scopes", "better", "smaller"))
+    assert "scopes       none" in _draw(_view(scopes=()), 160)
+
+
+def test_many_large_logins_are_counted() -> None:
+    """Where very many may do too much, the first are named and the rest is counted."""
+    text = " ".join(_draw(_view(lints=(PUSHES,)), 120, many=50).split())
+    assert "Smaller logins would do for 50: ecr-prod, ecr-prod1," in text
+    assert "and 30 more; `rotator status NAME`" in text
 
 
 LONG_AGO = NOW - timedelta(hours=2)

@@ -75,6 +75,9 @@ class FakeVendor:
         self.images_refused: set[tuple[str, str]] = set()
         self.guard: LoginGuard = Unguarded()
         self.host = "registry"
+        self.told = NOTHING_KNOWN
+        self.inspected: list[str] = []
+        self.inspect_fault: Exception | None = None
 
     async def issue(self, order: Order) -> Issued:
         if self.fault is not None:
@@ -91,7 +94,10 @@ class FakeVendor:
         return self.source_revision
 
     async def inspect(self, login: Login) -> Inspection:
-        return NOTHING_KNOWN
+        self.inspected.append(login.secret.reveal())
+        if self.inspect_fault is not None:
+            raise self.inspect_fault
+        return self.told
 
     async def probe(self, login: Login) -> Finding:
         if self.cannot_tell:

@@ -42,6 +42,10 @@ def _looked(verdict: Verdict, *, is_news: bool = True) -> events.ImageLookedAt:
     return events.ImageLookedAt("ghcr", "acme-api-1", verdict, "unclear", "HTTP 200", is_news)
 
 
+def _inspected(message: str, *, is_news: bool = True) -> events.VersionInspected:
+    return events.VersionInspected("ghcr", 3, UNKNOWN, message, is_news)
+
+
 CASES: list[tuple[events.Event, str, str]] = [
     (events.RotationStarted("r1", "ghcr", "NeverIssued", "no version"), "info", "rotation_started"),
     (events.RotationStarted("r1", "ghcr", "NeverIssued", "no version", resumed=True), "info", "rotation_resumed"),
@@ -88,6 +92,9 @@ CASES: list[tuple[events.Event, str, str]] = [
     (_looked(Verdict.MISSING), "warning", "image_looked_at"),
     (_looked(Verdict.CANNOT_TELL), "info", "image_looked_at"),
     (_looked(Verdict.MISSING, is_news=False), "debug", "image_looked_at"),
+    (_inspected("may push"), "warning", "version_inspected"),
+    (_inspected(""), "info", "version_inspected"),
+    (_inspected("may push", is_news=False), "debug", "version_inspected"),
     (events.SourceFailed("ghcr", "unavailable", "sealed"), "warning", "source_failed"),
     (events.Crashed("rotation of ghcr", KeyError("x")), "error", "defect_found"),
     (events.ConfigReloaded("", AT), "info", "config_reloaded"),

@@ -12,6 +12,7 @@ import pytest
 
 from rotator.domain.headroom import HeadroomState
 from rotator.domain.model import NEVER, UNKNOWN, Record, Stage, Version
+from rotator.domain.privilege import Privilege
 from rotator.domain.rotation import Rotation, State, Step
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -91,6 +92,17 @@ def test_a_refusal_makes_a_credential_invalid_until_it_is_accepted_again(scraped
         scraped.statuses = [scraped.status(current=current)]
 
         assert scraped.value("rotator_credential_valid", credential="ghcr") == value
+
+
+@pytest.mark.parametrize(
+    ("is_excessive", "value"),
+    [pytest.param(True, 1.0, id="more"), pytest.param(False, 0.0, id="reads"), pytest.param(None, None, id="unknown")],
+)
+def test_whether_a_login_may_do_more_than_pull(is_excessive: Any, value: float | None, scraped: Any) -> None:
+    """1 where it may, 0 where every scope is known to be for reading, absent where nobody knows."""
+    scraped.statuses = [scraped.status(privilege=Privilege(is_excessive))]
+
+    assert scraped.value("rotator_credential_overprivileged", credential="ghcr") == value
 
 
 def test_back_off_moves_the_next_attempt_and_not_the_renewal(scraped: Any) -> None:

@@ -144,6 +144,7 @@ class Entra(SandboxServer):
         super().__init__(app)
         self.forms: list[dict[str, str]] = []
         self.exchanges: list[dict[str, str]] = []
+        self.claims: dict[str, Any] = {}
         self.audiences = {"https://containerregistry.azure.net/.default", "https://management.azure.com/.default"}
         self.trusted = set(self.audiences)
         self._clock = clock
@@ -165,7 +166,7 @@ class Entra(SandboxServer):
         registry.faults.append(Fault(lambda request: request.path == "/oauth2/exchange", exchange))
 
     def _refresh_token(self) -> str:
-        claims = {"exp": int(self._clock.now().timestamp()) + 10_800, "jti": len(self.exchanges)}
+        claims = {"exp": int(self._clock.now().timestamp()) + 10_800, "jti": len(self.exchanges), **self.claims}
         body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
         return f"e30.{body}.c2lnbmF0dXJl"
 

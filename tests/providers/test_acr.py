@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import sys
 import traceback
 from collections.abc import AsyncIterator, Callable
@@ -24,7 +26,7 @@ from rotator.errors import (
     UnsupportedError,
 )
 from rotator.ports import Clock, Order
-from rotator.providers.acr import AUDIENCES, NULL_GUID, Acr, AcrConfig
+from rotator.providers.acr import AUDIENCES, NULL_GUID, Acr, AcrConfig, inspect_refresh_token
 from rotator.providers.context import ProviderContext
 from rotator.sandbox.registry import SandboxRegistry
 from rotator.secret import Secret
@@ -58,6 +60,42 @@ def make(
         return Acr(config, make_context(acr_registry.host))
 
     return build
+
+
+def refresh_token(claims: dict[str, Any]) -> Secret:
+    """Return a token that says ``claims`` of itself."""
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return Secret(f"e30.{body}.c2ln")
+
+
+@pytest.mark.parametrize(
+    ("permissions", "expected"),
+    [
+        pytest.param({"actions": ["read"], "notActions": []}, {"read"}, id="reader"),
+        pytest.param({"actions": ["*"], "notActions": None}, {"*"}, id="everything"),
+        pytest.param({"actions": [], "notActions": []}, set(), id="nothing"),
+        pytest.param({"actions": ["*"], "notActions": ["delete"]}, None, id="less something"),
+        pytest.param({"actions": ["read", 7]}, None, id="not words"),
+        pytest.param({"actions": "read"}, None, id="a text"),
+        pytest.param([], None, id="a list"),
+        pytest.param(None, None, id="not told"),
+    ],
+)
+def test_a_refresh_token_says_what_it_may(permissions: object, expected: set[str] | None) -> None:
+    """Actions and subject are the token's own word; where actions are taken away again nothing is concluded."""
+    found = inspect_refresh_token(refresh_token({"sub": "app-1", "exp": 1, "permissions": permissions}))
+    assert (found.scopes, found.principal) == (expected, "app-1")
+    assert found.expiry == Expiry(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+
+
+async def test_issue_and_inspection_say_the_same(make: Make, entra: Entra) -> None:
+    """What is known at the issue is what the password says of itself later."""
+    entra.claims = {"sub": "app-1", "permissions": {"actions": ["read"], "notActions": []}}
+    acr = make()
+    issued = await acr.issue(Order())
+    told = await acr.inspect(issued.login)
+    assert (issued.expiry, issued.scopes, issued.principal) == (told.expiry, {"read"}, "app-1")
+    assert (told.scopes, told.principal) == ({"read"}, "app-1")
 
 
 async def test_a_token_becomes_a_password_for_three_hours(

@@ -33,11 +33,11 @@ MakeEcr = Callable[..., Ecr]
 
 
 async def test_a_role_is_assumed_first(make_ecr: MakeEcr, aws: SandboxAws, sts: Any) -> None:
-    """AWS is asked with the role's own temporary key, and the session's end is noted."""
+    """AWS is asked with the role's own temporary key, and the role is the principal."""
     aws.remove_key("AKIDSANDBOX")
     aws.add_key("ASIATEMPORARY")
     issued = await make_ecr(assume_role=ROLE, external_id="a1", sts_endpoint_url=sts.url).issue(Order())
-    assert issued.notes == {"session_expires_at": "2026-11-23T13:00:00+00:00"}
+    assert issued.principal == ROLE
     (form,) = sts.forms
     assert (form["RoleArn"], form["ExternalId"], form["RoleSessionName"]) == (ROLE, "a1", "rotator")
 

@@ -529,7 +529,7 @@ async def test_no_error_and_no_line_holds_the_secret(harness: Harness, caplog: p
     caplog.set_level(logging.DEBUG, logger="rotator")
     issued = await harness.provider.issue(Order())
     await harness.provider.probe(issued.login)
-    texts = [repr(issued), str(issued.notes), repr(harness.provider)]
+    texts = [repr(issued), repr(await harness.provider.inspect(issued.login)), repr(harness.provider)]
     texts.append(await _failure(harness.provider))
     await harness.stop_vendor()
     texts.append(await _failure(harness.provider))

@@ -32,21 +32,11 @@ def hub(make_context: Callable[[str], ProviderContext]) -> DockerHub:
     return DockerHub(config, make_context("docker.io"))
 
 
-@pytest.mark.parametrize(
-    ("token", "kind"),
-    [
-        pytest.param("dckr_pat_abc", "personal access token", id="personal"),
-        pytest.param("dckr_oat_abc", "organization access token", id="organization"),
-        pytest.param("hunter2", "password", id="password"),
-        pytest.param("xdckr_pat_abc", "password", id="prefix-inside"),
-    ],
-)
-async def test_the_kind_of_token_is_noted(hub: DockerHub, held_source: HeldSource, token: str, kind: str) -> None:
-    """The prefix tells a token's kind; without one it is taken for a password."""
-    held_source.put(PLACE, token, revision="9")
+async def test_the_token_is_taken_as_it_is(hub: DockerHub, held_source: HeldSource) -> None:
+    """User name and revision are the source's; of rights and owner nothing is known."""
+    held_source.put(PLACE, "dckr_pat_abc", revision="9")
     issued = await hub.issue(Order())
-    assert dict(issued.notes) == {"kind": kind}
-    assert (issued.login.username, issued.revision) == ("Acme-Bot", "9")
+    assert (issued.login.username, issued.revision, issued.scopes, issued.principal) == ("Acme-Bot", "9", None, "")
 
 
 async def test_only_the_source_tells_the_expiry(hub: DockerHub, held_source: HeldSource) -> None:

@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rotator.domain.model import UNKNOWN, Expiry, Strategy
+from rotator.domain.inspection import NOTHING_KNOWN, Inspection
+from rotator.domain.model import UNKNOWN, Expiry, Login, Strategy
 from rotator.errors import AuthenticationError, ConfigError, RotatorError, ShapeError, UnavailableError
 from rotator.ports import Order
 from rotator.providers.context import ProviderContext
 from rotator.providers.gar import Gar, GarConfig
 from rotator.providers.google_sdk import aware
+from rotator.secret import Secret
 
 CANARY = "canary-7f3a9c51d2e8"
 HOST = "europe-west1-docker.pkg.dev"
@@ -153,6 +155,70 @@ async def test_a_key_is_read_and_is_the_password(make: Make, held_source: HeldSo
     assert list(google.asked) == []
 
 
+async def test_a_key_says_whose_it_is(make: Make, held_source: HeldSource) -> None:
+    """The address in the document is the principal; of a text that is none nothing is known."""
+    provider = make(json_key={"vault": "google"}, credentials=None)
+    issued = await provider.issue(Order())
+    assert issued.principal == "a@p.example"
+    assert await provider.inspect(issued.login) == Inspection(principal="a@p.example")
+    for text in ("", "[]", "{}", '{"client_email": 7}', "[" * 100_000):
+        held_source.put("google", text)
+        assert (await provider.issue(Order())).principal == ""
+
+
+async def test_who_is_impersonated_is_the_principal(make: Make) -> None:
+    """Nobody is asked for that, and without it nothing is known."""
+    provider = make(impersonate="pull@p.example")
+    issued = await provider.issue(Order())
+    assert issued.principal == "pull@p.example"
+    assert await provider.inspect(issued.login) == Inspection(principal="pull@p.example")
+    assert await make().inspect(issued.login) == NOTHING_KNOWN
+
+
+TOLD = {"scope": "openid https://www.googleapis.com/auth/cloud-platform", "exp": "1800000000", "email": "a@p.example"}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "expected"),
+    [
+        pytest.param(
+            200,
+            json.dumps(TOLD),
+            Inspection(
+                Expiry(datetime(2027, 1, 15, 8, tzinfo=UTC)),
+                frozenset({"openid", "https://www.googleapis.com/auth/cloud-platform"}),
+                "a@p.example",
+            ),
+            id="all",
+        ),
+        pytest.param(200, "{}", NOTHING_KNOWN, id="nothing"),
+        pytest.param(200, '{"scope": 7, "exp": true, "email": 7}', NOTHING_KNOWN, id="other kinds"),
+        pytest.param(200, '{"exp": "soon"}', NOTHING_KNOWN, id="no number"),
+        pytest.param(200, '{"exp": "9999999999999999"}', NOTHING_KNOWN, id="too far"),
+        pytest.param(400, '{"error": "invalid_token"}', NOTHING_KNOWN, id="refused"),
+        pytest.param(200, "<html>", NOTHING_KNOWN, id="a page"),
+    ],
+)
+async def test_google_is_asked_about_a_token_where_that_is_wanted(
+    make: Make, google: Google, status: int, answer: str, expected: Inspection
+) -> None:
+    """The token is shown in a header, not in the address; what is not told is not known."""
+    google.fail(status, path="/tokeninfo", body=answer)
+    provider = make(tokeninfo_url=f"{google.url}/tokeninfo")
+    login = Login("oauth2accesstoken", Secret("ya29.token"))
+    assert await provider.inspect(login) == expected
+    (asked,) = google.asked
+    assert (asked.method, asked.path, asked.query) == ("POST", "/tokeninfo", "")
+    assert asked.credential == "Bearer ya29.token"
+
+
+async def test_a_google_that_is_down_tells_nothing(make: Make, google: Google) -> None:
+    """No answer is no error."""
+    provider = make(tokeninfo_url=f"{google.url}/tokeninfo")
+    await google.stop()
+    assert await provider.inspect(Login("oauth2accesstoken", Secret("ya29.token"))) == NOTHING_KNOWN
+
+
 def test_the_strategy_follows_from_the_options(make: Make) -> None:
     """Tokens are minted, a key is read."""
     assert make().strategy is Strategy.EPHEMERAL
@@ -172,6 +238,11 @@ def test_without_the_sdk_only_a_key_works(make: Make, monkeypatch: pytest.Monkey
     [
         pytest.param({"json_key": {"vault": "google"}}, "only without it", id="key-and-credentials"),
         pytest.param({"insecure": False}, "not https", id="plain-http"),
+        pytest.param(
+            {"insecure": False, "iam_url": "https://iam.example", "tokeninfo_url": "http://x.example"},
+            "tokeninfo_url is not https",
+            id="plain-http-tokeninfo",
+        ),
         pytest.param({"impersonate": "a/../b@c"}, "impersonate", id="path-in-address"),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from rotator.domain.headroom import Counted, Headroom, HeadroomState
+from rotator.domain.inspection import NOTHING_KNOWN
 from rotator.domain.model import NEVER, UNKNOWN, Expiry, Login
 from rotator.domain.retirement import Retirement
 from rotator.errors import AuthenticationError, NotFoundError, RateLimitedError, RotatorError, UnavailableError
@@ -74,7 +75,7 @@ async def test_no_header_for_an_apps_token_means_nothing(ghcr: Ghcr, github: Git
 async def test_any_failure_is_unknown(ghcr: Ghcr, github: GitHub, status: int) -> None:
     """Whatever else GitHub answers, nothing is concluded and nothing raised."""
     github.fail(status, headers={"Location": "/elsewhere"})
-    assert (await ghcr.inspect(login())).expiry == UNKNOWN
+    assert (await ghcr.inspect(login())) == NOTHING_KNOWN
     assert (await ghcr.issue(Order())).expiry == UNKNOWN
 
 
@@ -96,7 +97,7 @@ async def test_an_unreachable_github_is_unknown_and_no_failure(ghcr: Ghcr, githu
     await github.stop()
     issued = await ghcr.issue(Order())
     assert (issued.login, issued.expiry, issued.revision) == (login(), UNKNOWN, "4")
-    assert dict(issued.notes) == {}
+    assert issued.scopes is None
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ async def test_issuing_asks_github_once(ghcr: Ghcr, github: GitHub) -> None:
     """One call gives expiry and scopes, with the token as a bearer."""
     github.tokens[TOKEN] = {EXPIRY_HEADER: "2027-03-19 00:00:00 -0500", SCOPES_HEADER: "repo, read:packages"}
     issued = await ghcr.issue(Order())
-    assert (issued.expiry, dict(issued.notes)) == (MARCH, {"scopes": "read:packages, repo"})
+    assert (issued.expiry, issued.scopes) == (MARCH, {"read:packages", "repo"})
     (asked,) = github.asked
     assert (asked.method, asked.path, asked.credential) == ("GET", "/rate_limit", f"Bearer {TOKEN}")
 
@@ -127,17 +128,18 @@ async def test_issuing_asks_github_once(ghcr: Ghcr, github: GitHub) -> None:
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        pytest.param({}, {}, id="no-classic-token"),
-        pytest.param({SCOPES_HEADER: ""}, {"scopes": ""}, id="no-scope"),
-        pytest.param({SCOPES_HEADER: "read:packages"}, {"scopes": "read:packages"}, id="least"),
+        pytest.param({}, None, id="no-classic-token"),
+        pytest.param({SCOPES_HEADER: ""}, frozenset(), id="no-scope"),
+        pytest.param({SCOPES_HEADER: "read:packages"}, frozenset({"read:packages"}), id="least"),
     ],
 )
-async def test_scopes_are_noted_when_github_names_them(
-    ghcr: Ghcr, github: GitHub, headers: dict[str, str], expected: dict[str, str]
+async def test_scopes_are_known_when_github_names_them(
+    ghcr: Ghcr, github: GitHub, headers: dict[str, str], expected: frozenset[str] | None
 ) -> None:
     """An empty list is a fact; a missing header is none."""
     github.tokens[TOKEN] = headers
-    assert dict((await ghcr.issue(Order())).notes) == expected
+    assert (await ghcr.issue(Order())).scopes == expected
+    assert (await ghcr.inspect(login())).scopes == expected
 
 
 async def test_the_sources_earlier_date_wins(ghcr: Ghcr, github: GitHub, held_source: HeldSource) -> None:
