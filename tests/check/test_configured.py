@@ -15,7 +15,6 @@ from rotator.check.configured import FromConfig
 from rotator.clock import SystemClock
 from rotator.config.root import Config
 from rotator.domain.reference import parse
-from rotator.kinds import kinds
 from rotator.providers.custom import CustomConfig
 from rotator.registry.client import RegistryClient
 from rotator.secret import Fingerprinter
@@ -28,7 +27,6 @@ async def choose(tmp_path: Path, transport: Transport) -> AsyncIterator[FromConf
     secret = tmp_path / "password"
     await asyncio.to_thread(secret.write_text, "canary-7f3a9c51d2e8")
     await asyncio.to_thread(secret.chmod, 0o600)
-    assert kinds()
     credentials = {
         user: CustomConfig.model_validate(
             {"registry": f"{host}.azurecr.io", "username": user, "password": {"file": str(secret)}}

@@ -120,7 +120,7 @@ async def test_issuing_asks_github_once(ghcr: Ghcr, github: GitHub) -> None:
     """One call gives expiry and scopes, with the token as a bearer."""
     github.tokens[TOKEN] = {EXPIRY_HEADER: "2027-03-19 00:00:00 -0500", SCOPES_HEADER: "repo, read:packages"}
     issued = await ghcr.issue(Order())
-    assert (issued.expiry, issued.scopes) == (MARCH, {"read:packages", "repo"})
+    assert (issued.expiry, issued.scopes) == (MARCH, frozenset({"read:packages", "repo"}))
     (asked,) = github.asked
     assert (asked.method, asked.path, asked.credential) == ("GET", "/rate_limit", f"Bearer {TOKEN}")
 

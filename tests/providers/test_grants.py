@@ -35,7 +35,9 @@ async def test_each_repository_and_action_is_a_scope(make_context: Contexts, ser
     """What is granted is told in the words of the distribution specification; nothing is written to find out."""
     images = [f"{server.host}/team/app0:1", f"{server.host}/team/app0:2", f"{server.host}/team/app1:1"]
     found = await granted_scopes(make_context(server.host), LOGIN, images)
-    assert found == {f"repository:team/app{number}:{action}" for number in (0, 1) for action in ("pull", "push")}
+    assert found == frozenset(
+        f"repository:team/app{number}:{action}" for number in (0, 1) for action in ("pull", "push")
+    )
     assert {asked.method for asked in server.asked} == {"GET"}
     assert not any("/manifests/" in asked.path for asked in server.asked)
 
