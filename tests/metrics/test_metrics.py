@@ -18,6 +18,7 @@ from rotator.domain import events
 from rotator.domain.headroom import Headroom, HeadroomState
 from rotator.domain.image import ImageStatus
 from rotator.domain.model import NEVER, UNKNOWN, Expiry
+from rotator.domain.privilege import Privilege
 from rotator.domain.verdict import Verdict
 from rotator.errors import RotatorError
 from rotator.metrics import CATALOGUE, Build, Facts, Metrics, labels
@@ -57,6 +58,7 @@ def _everything_happens(metrics: Metrics) -> None:
         events.SourceFailed("ghcr", "unavailable", ""),
         events.HeadroomAsked("docker.io", "hub", Headroom(HeadroomState.UNKNOWN), "unavailable", ""),
         events.ImageLookedAt("ghcr", "acme-api-1", Verdict.ACCEPTED, "ok", "", is_news=True),
+        events.VersionInspected("ghcr", 3, NEVER, "", is_news=True),
         events.Crashed("here", KeyError("x")),
         events.ConfigReloaded("", NOW),
     ):
@@ -108,7 +110,8 @@ def test_every_series_has_the_labels_of_the_catalogue(scraped: Any) -> None:
     """After everything happened once, each family has series with exactly the labels it promises."""
     scraped.token, scraped.heartbeat = NEVER, NOW
     scraped.limits = [scraped.limit(exhausted_at=NOW, reset_at=NOW)]
-    scraped.statuses = [scraped.status(images=(_image(is_pullable=True, told_at=NOW, reason="ok"),))]
+    images = (_image(is_pullable=True, told_at=NOW, reason="ok"),)
+    scraped.statuses = [scraped.status(images=images, privilege=Privilege(is_excessive=False))]
     _everything_happens(scraped.metrics)
 
     series = scraped.series()
