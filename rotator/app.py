@@ -19,9 +19,10 @@ from functools import partial
 from typing import Any
 
 from rotator import __version__
-from rotator.build import open_sources, open_state, open_targets, provider_contexts, wire_credentials
+from rotator.build import open_sources, open_state, open_targets, open_trail, provider_contexts, wire_credentials
 from rotator.clock import SystemClock
 from rotator.config.root import Config
+from rotator.domain.audit import AuditVerdict, ChainedRecord
 from rotator.domain.events import Event
 from rotator.domain.headroom import LimitStatus
 from rotator.domain.history import KnownVersion
@@ -234,6 +235,18 @@ class Application:
         """Return the credentials whose version in use is older than ``since``, or missing."""
         return await self._parts.leaks.older_than(since)
 
+    async def audit(self, after: int, limit: int) -> Sequence[ChainedRecord]:
+        """Return records of the audit after number ``after``, oldest first."""
+        return await self._parts.ledger.audit(after, limit)
+
+    async def newest_audit(self, limit: int, credential: str | None) -> Sequence[ChainedRecord]:
+        """Return the newest records of the audit, newest first; of all credentials when ``credential`` is None."""
+        return await self._parts.ledger.newest_audit(limit, credential)
+
+    async def verify_audit(self) -> AuditVerdict:
+        """Return whether the audit is as it was written."""
+        return await self._parts.ledger.verify_audit()
+
     async def rotations(self, credential: str | None, limit: int) -> Sequence[Rotation]:
         """Return the newest rotations, newest first."""
         return await self._parts.ledger.rotations(credential, limit)
@@ -290,9 +303,9 @@ class Application:
 async def _build(config: Config, clock: Clock, redactions: Callable[[], int], stack: AsyncExitStack) -> Parts:
     """Build everything, lowest layer first; what must be closed is pushed on ``stack``."""
     store, fingerprint = await open_state(config.store, stack)
-    ledger = Ledger(store)
-    await ledger.load()
     hooks = Hooks()
+    ledger = Ledger(store, open_trail(config.audit, hooks))
+    await ledger.load()
     credentials: dict[str, Credential] = {}
     guard = Guard(clock)
     rollout = Rollout(ledger, clock, hooks, config.engine)

@@ -20,9 +20,11 @@ from sqlalchemy.engine import make_url
 from rotator.config.credential import CredentialConfig
 from rotator.config.policy import destination_of, subject_of
 from rotator.config.ref import SecretRef
-from rotator.config.root import Config, StoreConfig
+from rotator.config.root import AuditConfig, Config, StoreConfig
+from rotator.domain.events import Event
 from rotator.domain.model import UNKNOWN, Expiry
 from rotator.domain.policy import namespaces_for
+from rotator.engine.audit import AuditTrail
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.errors import ConfigError
 from rotator.ports import Clock, Provider, Source, Vault
@@ -34,6 +36,7 @@ from rotator.secret import Fingerprinter, Secret
 from rotator.sources.env import EnvSource
 from rotator.sources.file import FileRules, FileSource
 from rotator.store.audit import Chain
+from rotator.store.audit_file import AuditFile
 from rotator.store.lock import StateLock
 from rotator.store.seal import KEY_BYTES, Sealer, load_keys, make_key
 from rotator.store.store import SqlStore, open_store
@@ -86,6 +89,12 @@ async def open_state(config: StoreConfig, stack: AsyncExitStack) -> tuple[SqlSto
 def _lock_of(path: str) -> Path:
     """Return the lock file of the state at ``path``: one file, by whatever link the state was named."""
     return Path(f"{Path(path).resolve()}.lock")
+
+
+def open_trail(config: AuditConfig, emit: Callable[[Event], None]) -> AuditTrail:
+    """Return what happens around the audit's records; the file is opened with the first of them."""
+    copy = AuditFile(Path(config.file)) if config.file is not None else None
+    return AuditTrail(copy, config.on_failure, emit)
 
 
 def open_sources(config: Config, clock: Clock, fingerprint: Fingerprinter, stack: AsyncExitStack) -> Sources:

@@ -479,8 +479,8 @@ class Store(Protocol):
         """Return records of the audit after number ``after``, oldest first, at most ``limit``."""
         ...
 
-    async def newest_audit(self, limit: int) -> Sequence[ChainedRecord]:
-        """Return the newest records of the audit, newest first."""
+    async def newest_audit(self, limit: int, credential: str | None = None) -> Sequence[ChainedRecord]:
+        """Return the newest records of the audit, newest first; of all credentials when ``credential`` is None."""
         ...
 
     async def verify_audit(self) -> AuditVerdict:
@@ -489,6 +489,18 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Let go of the database. Safe to repeat."""
+        ...
+
+
+class AuditCopy(Protocol):
+    """A second copy of the audit, outside the state."""
+
+    async def write(self, records: Sequence[AuditRecord]) -> None:
+        """Append ``records``, durably, all or none.
+
+        Raises:
+            StoreError: They could not be written.
+        """
         ...
 
 

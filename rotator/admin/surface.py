@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from rotator.config.root import Config
+from rotator.domain.audit import AuditVerdict, ChainedRecord
 from rotator.domain.events import Event
 from rotator.domain.headroom import LimitStatus
 from rotator.domain.history import KnownVersion
@@ -91,6 +92,18 @@ class AdminSurface(Protocol):
         Raises:
             NotFoundError: No such credential. StoreError: The intent could not be journalled; nothing was started.
         """
+        ...
+
+    async def audit(self, after: int, limit: int) -> Sequence[ChainedRecord]:
+        """Return records of the audit after number ``after``, oldest first."""
+        ...
+
+    async def newest_audit(self, limit: int, credential: str | None) -> Sequence[ChainedRecord]:
+        """Return the newest records of the audit, newest first; of all credentials when ``credential`` is None."""
+        ...
+
+    async def verify_audit(self) -> AuditVerdict:
+        """Return whether the audit is as it was written."""
         ...
 
     async def rotations(self, credential: str | None, limit: int) -> Sequence[Rotation]:

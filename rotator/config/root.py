@@ -78,6 +78,16 @@ class LogConfig(_Section):
     """``json`` one object a line, ``console`` for people; ``auto`` decides by whether a terminal is there."""
 
 
+class AuditConfig(_Section):
+    """A second copy of the audit, beside the one in the state."""
+
+    file: str | None = None
+    """File of JSON lines that only grows, mode 0600; its directory exists. None: there is no second copy."""
+
+    on_failure: Literal["stop", "continue"] = "stop"
+    """``stop``: a change does not begin while the file cannot be written. ``continue``: it does; a metric tells."""
+
+
 class RegistryConfig(_Section):
     """How to reach one registry."""
 
@@ -146,6 +156,7 @@ class Config(_Section):
     admin: AdminConfig = AdminConfig()
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()
+    audit: AuditConfig = AuditConfig()
     engine: EngineConfig = EngineConfig()
     files: FilesConfig = FilesConfig()
     vault: VaultConfig | None = None

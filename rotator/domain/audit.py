@@ -88,6 +88,11 @@ def render(chained: ChainedRecord) -> str:
     return json.dumps({"number": chained.number, **_plain(chained.record), "digest": chained.digest}, sort_keys=True)
 
 
+def render_plain(record: AuditRecord) -> str:
+    """Return one JSON line for a copy outside the chain, without a line's end; as `render`, but for the chain."""
+    return json.dumps(_plain(record), sort_keys=True)
+
+
 def _plain(record: AuditRecord) -> Mapping[str, object]:
     return {**asdict(record), "at": record.at.astimezone(UTC).isoformat(timespec="microseconds")}
 

@@ -173,6 +173,32 @@ class StoreFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Audited:
+    """A record was added to the audit.
+
+    Args:
+        action: As `rotator.domain.audit.AuditRecord`.
+    """
+
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFailed:
+    """Records of the audit could not be written.
+
+    Args:
+        where: ``state``, or ``file`` for the second copy.
+        records: How many.
+        message: Why.
+    """
+
+    where: str
+    records: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class TargetFailed:
     """A target could not say which placements it has."""
 
@@ -380,6 +406,8 @@ Event = (
     | VersionPromoted
     | ClockStepped
     | StoreFailed
+    | Audited
+    | AuditFailed
     | TargetFailed
     | DeliveryRefused
     | DriftFound

@@ -15,6 +15,8 @@ from rotator.domain.audit import AuditVerdict, ChainedRecord
 from rotator.domain.headroom import Sample
 from rotator.domain.model import Delivery, Login, Record, Stage, Version
 from rotator.domain.rotation import ENDED, Rotation
+from rotator.engine.audit import AuditTrail
+from rotator.errors import StoreError
 from rotator.ports import Changes, Store
 
 KEPT_SAMPLES = 500
@@ -29,10 +31,12 @@ class Ledger:
 
     Args:
         store: Where everything is kept.
+        trail: What happens around the audit's records.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, trail: AuditTrail | None = None) -> None:
         self._store = store
+        self._trail = trail or AuditTrail()
         self._records: dict[str, Record] = {}
         self._versions: dict[str, dict[int, Version]] = defaultdict(dict)
         self._newest: dict[tuple[str, Stage], Version] = {}
@@ -83,8 +87,14 @@ class Ledger:
     async def _write(self, build: Callable[[], Changes]) -> None:
         async with self._writing:
             changes = build()
-            await self._store.commit(changes)
+            await self._trail.before(changes.audit)
+            try:
+                await self._store.commit(changes)
+            except StoreError as error:
+                self._trail.failed(changes.audit, error)
+                raise
             self._remember(changes)
+            self._trail.after(changes.audit)
 
     def record(self, credential: str) -> Record:
         """Return what is remembered of ``credential``; a blank record when it was never seen."""
@@ -180,9 +190,9 @@ class Ledger:
         """Return records of the audit after number ``after``, oldest first."""
         return await self._store.audit(after, limit)
 
-    async def newest_audit(self, limit: int) -> Sequence[ChainedRecord]:
-        """Return the newest records of the audit, newest first."""
-        return await self._store.newest_audit(limit)
+    async def newest_audit(self, limit: int, credential: str | None = None) -> Sequence[ChainedRecord]:
+        """Return the newest records of the audit, newest first; of all credentials when ``credential`` is None."""
+        return await self._store.newest_audit(limit, credential)
 
     async def verify_audit(self) -> AuditVerdict:
         """Return whether the audit is as it was written."""

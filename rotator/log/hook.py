@@ -10,6 +10,8 @@ import structlog
 
 from rotator.domain.events import (
     AlarmMissed,
+    Audited,
+    AuditFailed,
     ClockStepped,
     ConfigReloaded,
     Crashed,
@@ -104,6 +106,10 @@ class LogHook:
                 self._version_inspected(event)
             case OperatorActed():
                 self._operator_acted(event)
+            case Audited():
+                self._log.debug("audited", action=event.action)
+            case AuditFailed():
+                self._log.error("audit_failed", **asdict(event))
             case OrphansSwept():
                 self._orphans_swept(event)
             case WaveFinished():

@@ -39,6 +39,8 @@ class Counters:
         self.store_errors = self._counter(
             "rotator_state_store_errors_total", *((one, "store") for one in labels.STORE_OPERATIONS)
         )
+        self.audit_events = self._counter("rotator_audit_events_total", *((one,) for one in labels.ACTIONS))
+        self.audit_failures = self._counter("rotator_audit_write_failures_total")
         self.reload_successful = self._gauge("rotator_config_last_reload_successful")
         self.reload_at = self._gauge("rotator_config_last_reload_success_timestamp_seconds")
         self.dropped = self._counter("rotator_metrics_dropped_series_total", *((one,) for one in TARGET_FAMILIES))

@@ -42,6 +42,10 @@ CODES = (
 
 MISSED = ("late", "busy", OTHER)
 DIRECTIONS = ("forward", "backward")
+ACTIONS = (
+    *("rotate", "issue", "verify", "deliver", "promote", "withdraw", "retire", "leak", "acknowledge", "reveal"),
+    *("configure", OTHER),
+)
 STORE_OPERATIONS = ("journal", "probe", "delivery", "load", OTHER)
 IMAGE_REASONS = (
     *("ok", "auth_failed", "auth_expired", "auth_missing", "insufficient_scope", "not_found"),

@@ -16,6 +16,8 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from rotator.domain.events import (
     AlarmMissed,
+    Audited,
+    AuditFailed,
     ClockStepped,
     ConfigReloaded,
     Crashed,
@@ -91,7 +93,7 @@ class Metrics:
         for stock in (ProcessCollector, PlatformCollector, GCCollector):
             stock(registry=self._registry)
 
-    def __call__(self, event: Event) -> None:  # noqa: C901 (one case per event: a table that mypy proves complete)
+    def __call__(self, event: Event) -> None:  # noqa: C901, PLR0912 (one case per event: a table that mypy proves complete)
         """Count ``event``."""
         match event:
             case RotationFinished():
@@ -107,6 +109,10 @@ class Metrics:
             case StoreFailed():
                 operation = closed(event.operation, labels.STORE_OPERATIONS)
                 self._counters.store_errors.labels(operation, closed(event.error, labels.ERRORS)).inc()
+            case Audited():
+                self._counters.audit_events.labels(closed(event.action, labels.ACTIONS)).inc()
+            case AuditFailed():
+                self._counters.audit_failures.inc(event.records)
             case AlarmMissed():
                 self._counters.missed.labels(closed(event.reason, labels.MISSED)).inc()
             case HeadroomAsked():

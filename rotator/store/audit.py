@@ -66,9 +66,10 @@ def page_after(number: int, limit: int = PAGE) -> Select[Any]:
     return select(tables.audit).where(tables.audit.c.number > number).order_by(tables.audit.c.number).limit(limit)
 
 
-def newest(limit: int) -> Select[Any]:
-    """Return the query for the newest records, newest first."""
-    return select(tables.audit).order_by(tables.audit.c.number.desc()).limit(limit)
+def newest(limit: int, credential: str | None = None) -> Select[Any]:
+    """Return the query for the newest records, newest first; of all credentials when ``credential`` is None."""
+    query = select(tables.audit).order_by(tables.audit.c.number.desc()).limit(limit)
+    return query if credential is None else query.where(tables.audit.c.credential == credential)
 
 
 def count() -> Select[Any]:

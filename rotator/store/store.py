@@ -126,9 +126,9 @@ class SqlStore:
         """Return records of the audit after number ``after``, oldest first, at most ``limit``."""
         return [chained_of(row) for row in await self._rows(page_after(after, limit))]
 
-    async def newest_audit(self, limit: int) -> Sequence[ChainedRecord]:
-        """Return the newest records of the audit, newest first."""
-        return [chained_of(row) for row in await self._rows(newest(limit))]
+    async def newest_audit(self, limit: int, credential: str | None = None) -> Sequence[ChainedRecord]:
+        """Return the newest records of the audit, newest first; of all credentials when ``credential`` is None."""
+        return [chained_of(row) for row in await self._rows(newest(limit, credential))]
 
     async def verify_audit(self) -> AuditVerdict:
         """Check the whole chain, page by page."""

@@ -19,6 +19,7 @@ from rotator.admin.surface import AdminSurface
 from rotator.clock import SystemClock
 from rotator.config.credential import CredentialConfig
 from rotator.config.root import AdminConfig, Config, MetricsConfig
+from rotator.domain.audit import AuditRecord, AuditVerdict, ChainedRecord
 from rotator.domain.declares import Concurrency, Declares, Effect, Proof
 from rotator.domain.events import Event
 from rotator.domain.headroom import Counted, Headroom, HeadroomState, LimitStatus, Sample
@@ -122,6 +123,13 @@ def make_rotation(name: str, number: int = 1) -> Rotation:
     )
 
 
+def make_audit() -> list[ChainedRecord]:
+    """Return three records."""
+    names = ("ecr-prod", "ghcr", "ecr-prod")
+    records = [AuditRecord(NOW, "uid 0", "rotate", name, "intent", "because", 2) for name in names]
+    return [ChainedRecord(number, record, "ab12") for number, record in enumerate(records, start=1)]
+
+
 class FakeMetrics:
     """Renders one line, once it is allowed to."""
 
@@ -201,6 +209,18 @@ class FakeDaemon:
         rotation = make_rotation(name)
         self.kept[rotation.id] = rotation
         return Ticket(rotation.id, joined, asyncio.create_task(_nothing()))
+
+    async def audit(self, after: int, limit: int) -> Sequence[ChainedRecord]:
+        """Return what comes after a number."""
+        return [one for one in make_audit() if one.number > after][:limit]
+
+    async def newest_audit(self, limit: int, credential: str | None) -> Sequence[ChainedRecord]:
+        """Return the newest of three."""
+        return [one for one in reversed(make_audit()) if credential in {None, one.record.credential}][:limit]
+
+    async def verify_audit(self) -> AuditVerdict:
+        """Return that the third record is missing."""
+        return AuditVerdict(2, 3, "record 3 is missing: the next one is 4")
 
     async def rotations(self, credential: str | None, limit: int) -> Sequence[Rotation]:
         """Return what is kept."""

@@ -366,7 +366,7 @@ class MemoryStore:
         """Return the records, without digests."""
         return [ChainedRecord(number, one, "") for number, one in enumerate(self.audited, start=1)][after:][:limit]
 
-    async def newest_audit(self, limit: int) -> Sequence[ChainedRecord]:
+    async def newest_audit(self, limit: int, credential: str | None = None) -> Sequence[ChainedRecord]:
         """Return the newest records."""
         return list(reversed(await self.audit(0, len(self.audited))))[:limit]
 

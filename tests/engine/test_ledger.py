@@ -6,16 +6,20 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rotator.domain.audit import AuditRecord
 from rotator.domain.model import UNKNOWN, Delivery, DeliveryState, Record, Stage, Version
 from rotator.domain.rotation import Rotation, State, Step, end
+from rotator.engine.audit import AuditTrail
 from rotator.engine.ledger import Ledger
 from rotator.errors import NotFoundError, StoreError
 from rotator.ports import Changes
 from rotator.secret import Secret
+from rotator.store.audit_file import AuditFile
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -238,3 +242,18 @@ async def test_removed_deliveries_are_gone(world: Any) -> None:
     await ledger.commit(Changes(removed=[("prod", "web", "ghcr")]))
     assert ledger.placements("prod") == ["api"]
     assert len((await world.store.load()).deliveries) == 1
+
+
+async def test_nothing_is_journalled_without_the_second_copy_of_the_audit(world: Any) -> None:
+    """Where the copy cannot be written and that stops, neither the store nor the memory takes the change."""
+    ledger = Ledger(world.store, AuditTrail(AuditFile(Path("/dev/full"))))
+    told = AuditRecord(world.clock.now(), "uid 0", "rotate", "new", "intent")
+    with pytest.raises(StoreError, match="cannot be written"):
+        await ledger.commit(Changes(records=[Record("new", generation=3)], audit=[told]))
+    assert ledger.record("new").generation == 0
+    assert "new" not in {one.name for one in (await world.store.load()).records}
+    assert await world.store.newest_audit(1) == []
+
+    lenient = Ledger(world.store, AuditTrail(AuditFile(Path("/dev/full")), "continue"))
+    await lenient.commit(Changes(records=[Record("new", generation=3)], audit=[told]))
+    assert (await world.store.newest_audit(1))[0].record == told
