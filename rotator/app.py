@@ -43,6 +43,7 @@ from rotator.engine.inspect import Inspector
 from rotator.engine.leak import Leaks
 from rotator.engine.ledger import Ledger
 from rotator.engine.places import Trial, place_status, try_target
+from rotator.engine.plan import Planner
 from rotator.engine.prove import Prover
 from rotator.engine.recover import recover
 from rotator.engine.retire import Retirer
@@ -86,6 +87,7 @@ class Parts:
     watch: Watch
     headroom: HeadroomWatch
     leaks: Leaks
+    planner: Planner
     retirer: Retirer
     history: History
     images: ImageWatch
@@ -247,6 +249,11 @@ class Application:
         """Return whether the audit is as it was written."""
         return await self._parts.ledger.verify_audit()
 
+    @property
+    def planner(self) -> Planner:
+        """What says what would happen, and does it."""
+        return self._parts.planner
+
     async def rotations(self, credential: str | None, limit: int) -> Sequence[Rotation]:
         """Return the newest rotations, newest first."""
         return await self._parts.ledger.rotations(credential, limit)
@@ -365,6 +372,7 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
         retirer=retirer,
         history=History(ledger, retirer),
         leaks=Leaks(credentials, ledger, rollout, dispatcher, retirer, clock),
+        planner=Planner(config, credentials, ledger, rollout, dispatcher, retirer, clock),
         images=images,
         drift=DriftWatch(list(targets.values()), ledger, rollout, world, config.engine.drift_interval),
         inspector=inspector,

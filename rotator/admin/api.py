@@ -18,6 +18,7 @@ from rotator.admin.failure import STATUS, failure, internal
 from rotator.admin.gate import Gate
 from rotator.admin.leak_routes import router as leak_router
 from rotator.admin.models import Problem
+from rotator.admin.plan_routes import router as plan_router
 from rotator.admin.routes import Context, router
 from rotator.admin.surface import AdminSurface
 from rotator.admin.target_routes import router as target_router
@@ -52,7 +53,7 @@ def create_api(application: AdminSurface, access: Access) -> FastAPI:
     )
     api.state.context = Context(application)
     api.include_router(router)
-    for more in (audit_router, leak_router, target_router, version_router):
+    for more in (audit_router, leak_router, plan_router, target_router, version_router):
         api.include_router(more)
     api.add_middleware(Gate, access=access)
     api.add_exception_handler(RotatorError, _rotator_error)

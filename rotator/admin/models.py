@@ -1,4 +1,4 @@
-"""The API's answers as values. None of them has a field for a secret; fingerprints are in versions only."""
+"""The API's answers as values. None of them has a field for a secret; fingerprints are in versions and plans only."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ from rotator.admin.models import (
     RotationRequest,
     RotationView,
 )
+from rotator.admin.plan_models import AppliedPlan
 from rotator.admin.progress import Follower
 from rotator.admin.surface import AdminSurface
 from rotator.domain.status import Health
@@ -51,6 +52,7 @@ class Context:
         closing: Set when the server closes; ends the streams.
         answers: What idempotency keys were answered.
         leak_answers: The same, of reports of leaks.
+        applied: The same for plans that were applied.
         streams: Streams that are open now.
     """
 
@@ -58,6 +60,7 @@ class Context:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     answers: Answers[Accepted] = field(default_factory=Answers)
     leak_answers: Answers[LeakView] = field(default_factory=Answers)
+    applied: Answers[AppliedPlan] = field(default_factory=Answers)
     streams: int = 0
 
 

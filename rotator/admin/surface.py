@@ -15,6 +15,7 @@ from rotator.domain.headroom import LimitStatus
 from rotator.domain.history import KnownVersion
 from rotator.domain.leak import LeakProgress
 from rotator.domain.place import PlaceStatus
+from rotator.domain.plan import CredentialPlan
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus
 from rotator.engine.dispatch import Ticket
@@ -33,6 +34,20 @@ class Rendered(Protocol):
             accept: The scraper's ``Accept`` header; empty when there was none.
             statuses: How every credential stands, gathered in the event loop, which changes what they are made of.
         """
+        ...
+
+
+class Plans(Protocol):
+    """What `rotator.engine.plan.Planner` offers."""
+
+    async def plan(self, names: Sequence[str], asked: Sequence[str] = ()) -> Sequence[CredentialPlan]:
+        """Return what would happen. Errors as `rotator.engine.plan.Planner.plan`."""
+        ...
+
+    async def apply(
+        self, names: Sequence[str], asked: Sequence[str], expected: str, by: str
+    ) -> Sequence[tuple[str, Ticket]]:
+        """Do what a plan says. Errors as `rotator.engine.plan.Planner.apply`."""
         ...
 
 
@@ -84,6 +99,11 @@ class AdminSurface(Protocol):
 
     async def reveal(self, name: str, by: str) -> Revealed:
         """Return the login that a person is to enter, once. Secret. Errors as `HandOver.reveal`."""
+        ...
+
+    @property
+    def planner(self) -> Plans:
+        """What says what would happen, and does it."""
         ...
 
     async def request_rotation(self, name: str, message: str, by: str) -> Ticket:

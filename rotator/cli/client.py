@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +88,7 @@ class Client:
         self._base = door.base()
         self._headers = door.headers()
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
+    async def get(self, path: str, query: Mapping[str, str] | Sequence[tuple[str, str]] | None = None) -> bytes:
         """Return the body of an answer. Changes nothing.
 
         Args:

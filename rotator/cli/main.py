@@ -11,7 +11,22 @@ from typing import Annotated
 import typer
 
 from rotator import __version__
-from rotator.cli import audit, check, config, demo, leak, rollback, rotate, run, sandbox, status, targets, versions
+from rotator.cli import (
+    apply,
+    audit,
+    check,
+    config,
+    demo,
+    leak,
+    plan,
+    rollback,
+    rotate,
+    run,
+    sandbox,
+    status,
+    targets,
+    versions,
+)
 from rotator.cli.failure import ExitCode, exit_code_of, report
 from rotator.errors import RotatorError
 
@@ -31,6 +46,8 @@ app.command("versions", epilog=versions.EXAMPLES)(versions.versions)
 app.command("rollback", epilog=rollback.EXAMPLES)(rollback.rollback)
 app.command("leak", epilog=leak.EXAMPLES)(leak.leak)
 app.add_typer(audit.app, name="audit")
+app.command("plan", epilog=plan.EXAMPLES)(plan.plan)
+app.command("apply", epilog=apply.EXAMPLES)(apply.apply)
 app.add_typer(targets.app, name="targets")
 app.command("check", epilog=check.EXAMPLES)(check.check)
 app.add_typer(config.app, name="config")

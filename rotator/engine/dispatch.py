@@ -144,6 +144,17 @@ class Dispatcher:
         """Rotate ``name`` because its secret is known to others: everywhere at once. Errors as `request`."""
         return await self._begin(self._named(name), Due("Leaked", message), by)
 
+    async def begin_planned(self, name: str, due: Due, by: str) -> Ticket:
+        """Rotate ``name`` for the reason that a plan gave. Errors as `request`."""
+        return await self._begin(self._named(name), due, by)
+
+    def outlook(self, name: str) -> tuple[Due | None, datetime | None, Step]:
+        """Return why ``name`` is due, until when an attempt by schedule is held back, and the first step of one."""
+        credential, now = self._named(name), self._world.clock.now()
+        due, left = first_due(self._situation(credential, now)), self._left_of_pauses(name, now)
+        is_restored = due is not None and due.reason == "Withdrawn"
+        return due, now + left if left else None, Step.ISSUE if is_restored else self._rotator.first_step(credential)
+
     def _named(self, name: str) -> Credential:
         credential = self._credentials.get(name)
         if credential is None:

@@ -28,6 +28,7 @@ from rotator.domain.leak import LeakProgress, LeakStep, Waits
 from rotator.domain.lint import Lint
 from rotator.domain.model import Delivery, DeliveryState, Expiry, Login, Record, Stage, Version
 from rotator.domain.place import Holding, PlaceStatus, judge_place
+from rotator.domain.plan import CredentialPlan, Ending, Odd, TargetPlan, digest, lines
 from rotator.domain.privilege import Privilege
 from rotator.domain.rotation import Rotation, State, Step
 from rotator.domain.status import CredentialStatus, Health, TargetStatus
@@ -146,6 +147,41 @@ class FakeMetrics:
 
 
 @dataclass
+class FakePlanner:
+    """Plans a rotation of whatever is asked for; applies the plan that it made last."""
+
+    applied: list[tuple[tuple[str, ...], tuple[str, ...], str]] = field(default_factory=list)
+    fingerprint: str = "00112233aabbccdd"
+
+    async def plan(self, names: Sequence[str], asked: Sequence[str] = ()) -> Sequence[CredentialPlan]:
+        """Return a plan in which ``asked`` are rotated."""
+        if "nope" in names:
+            raise NotFoundError("no credential is named nope", hint="Configured are: ecr-prod")
+        return [
+            CredentialPlan(
+                name,
+                rotates=name in asked,
+                reason="ManuallyTriggered" if name in asked else "",
+                message="planned",
+                generation=2,
+                fingerprint=self.fingerprint,
+                targets=(TargetPlan("prod", "kubernetes", 2, odd=(Odd("web/pull", "holds something else"),)),),
+                endings=(Ending(1, "aa", "wait", "in its grace"),),
+            )
+            for name in names or ("ecr-prod", "ghcr")
+        ]
+
+    async def apply(
+        self, names: Sequence[str], asked: Sequence[str], expected: str, by: str
+    ) -> Sequence[tuple[str, Ticket]]:
+        """Remember it, when it is the plan of now."""
+        if digest(lines(await self.plan(names, asked))) != expected:
+            raise ConflictError("something has changed", hint="Make a new plan")
+        self.applied.append((tuple(names), tuple(asked), by))
+        return [(name, Ticket("r1", joined=False, finished=asyncio.create_task(_nothing()))) for name in asked]
+
+
+@dataclass
 class FakeDaemon:
     """Satisfies `AdminSurface` from memory."""
 
@@ -160,6 +196,7 @@ class FakeDaemon:
     queues: list[asyncio.Queue[Event]] = field(default_factory=list)
     subscribed: asyncio.Event = field(default_factory=asyncio.Event)
     broken: Exception | None = None
+    planner: FakePlanner = field(default_factory=FakePlanner)
 
     def status(self, name: str) -> CredentialStatus:
         """Return the status of a configured credential."""

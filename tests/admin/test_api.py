@@ -23,6 +23,7 @@ READS = [
     "/api/v1/audit",
     "/api/v1/audit/records",
     "/api/v1/audit/verdict",
+    "/api/v1/plan",
     "/api/v1/rotations",
     "/api/v1/limits",
     "/api/v1/targets",
@@ -75,10 +76,12 @@ async def test_rights_are_told(served: Any, path: str) -> None:
 
 
 async def test_versions_show_fingerprints_and_nothing_secret(served: Any) -> None:
-    """A version is stage, age and fingerprint; nothing else shows a fingerprint or a user name."""
+    """A version is stage, age and fingerprint; but for plans nothing else shows a fingerprint, nothing a user name."""
     async with served.unix() as session:
         versions = await (await session.get("/api/v1/credentials/ecr-prod/versions")).json()
-        others = "".join([await (await session.get(path)).text() for path in READS if "versions" not in path])
+        others = "".join(
+            [await (await session.get(path)).text() for path in READS if not path.endswith(("versions", "plan"))]
+        )
     assert [one["stage"] for one in versions["versions"]] == ["current", "previous"]
     assert versions["versions"][0]["fingerprint"] == "00112233aabbccdd"
     assert "00112233aabbccdd" not in others
@@ -259,6 +262,7 @@ async def test_openapi_describes_every_path(served: Any) -> None:
         "/api/v1/credentials/{name}/leaks",
         "/api/v1/credentials/{name}/rollbacks",
         "/api/v1/credentials/{name}/rotations",
+        "/api/v1/plan/applications",
         "/api/v1/targets/{name}/acknowledgements",
         "/api/v1/targets/{name}/revelations",
         "/api/v1/targets/{name}/trials",

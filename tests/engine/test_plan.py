@@ -1,0 +1,216 @@
+"""A plan says what would happen and changes nothing; it is applied only to the world that it was made for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rotator.config.rollout import RolloutConfig
+from rotator.config.root import Config
+from rotator.domain.declares import Declares, Proof
+from rotator.domain.model import Strategy
+from rotator.domain.plan import changes, digest, lines
+from rotator.engine.plan import READ_AT_MOST, Planner
+from rotator.errors import ConflictError, NotFoundError, UnavailableError
+
+HOUR = timedelta(hours=1)
+
+
+def planner(world: Any) -> Planner:
+    """Return what plans for ``world`` as it is now."""
+    return Planner(
+        Config(), world.credentials, world.ledger, world.rollout, world.dispatcher, world.retirer, world.clock
+    )
+
+
+async def test_before_the_first_rotation(world: Any, target: Callable[..., Any]) -> None:
+    """What was never issued would be rotated, from its issue on, at every placement."""
+    world.add("ecr", target("prod", "web", "api"))
+
+    (one,) = await planner(world).plan([])
+
+    assert (one.rotates, one.reason, one.step, one.next_generation) == (True, "NeverIssued", "issue", 1)
+    (prod,) = one.targets
+    assert (prod.placements, prod.waves, prod.odd) == (2, (2,), ())
+
+
+async def test_a_plan_writes_nothing(world: Any, target: Callable[..., Any]) -> None:
+    """Neither a vendor, a registry, a target nor the state is changed, though a placement vanished and one drifted."""
+    prod = target("prod", "web", "api", "old")
+    vendor = world.add("ecr", prod)
+    await world.rotate("ecr")
+    prod.spots.remove("old")
+    prod.corrupts.add("web")
+    seen = (vendor.minted, world.registry.asked, list(prod.applied), list(world.ledger.deliveries()))
+    told = len(world.events)
+
+    await planner(world).plan([], ["ecr"])
+
+    assert (vendor.minted, world.registry.asked, prod.applied, list(world.ledger.deliveries())) == seen
+    assert len(world.events) == told
+
+
+async def test_what_is_as_it_should_be_stays(world: Any, target: Callable[..., Any]) -> None:
+    """I7: with nothing due and every placement read and right there is nothing to remark."""
+    world.add("ecr", target("prod", "web", "api"))
+    await world.rotate("ecr")
+
+    (one,) = await planner(world).plan(["ecr"])
+
+    current = world.ledger.current("ecr")
+    assert (one.rotates, one.message, one.generation, one.fingerprint) == (
+        False,
+        "nothing is due",
+        1,
+        current.fingerprint,
+    )
+    (prod,) = one.targets
+    assert (prod.placements, prod.read, prod.odd, prod.error) == (2, 2, (), "")
+
+
+async def test_drift_is_found(world: Any, target: Callable[..., Any]) -> None:
+    """A placement that something else has written is named, with what was confirmed there."""
+    prod = target("prod", "web", "api")
+    world.add("ecr", prod)
+    await world.rotate("ecr")
+    prod.corrupts.add("api")
+
+    (one,) = await planner(world).plan([])
+
+    (odd,) = one.targets[0].odd
+    assert (odd.placement, odd.what) == ("api", "holds something else than generation 1, which was confirmed")
+
+
+async def test_a_target_out_of_reach_is_said_so(world: Any, target: Callable[..., Any]) -> None:
+    """A target that cannot say what it has is shown with the reason and stops no plan."""
+    gone = target("gone", "web")
+    world.add("ecr", gone, target("prod", "web"))
+    gone.list_fault = UnavailableError("down")
+
+    (one,) = await planner(world).plan([])
+
+    assert [(at.target, at.error, at.placements) for at in one.targets] == [
+        ("gone", "cannot be listed: unavailable", 0),
+        ("prod", "", 1),
+    ]
+
+
+async def test_what_does_not_show_itself_is_not_read(world: Any, target: Callable[..., Any]) -> None:
+    """I7: of a target that shows nothing of a login no read is claimed."""
+    blind = target("blind", "web")
+    blind.declares = Declares(readback=Proof.NONE)
+    world.add("ecr", blind)
+    await world.rotate("ecr")
+
+    (one,) = await planner(world).plan([])
+
+    assert (one.targets[0].placements, one.targets[0].read) == (1, 0)
+
+
+async def test_reads_are_bounded(world: Any, target: Callable[..., Any]) -> None:
+    """Of a large target no more than a fixed number of placements is read, and the waves are counted."""
+    world.add("ecr", target("prod", *(f"p{number:04}" for number in range(300))), rollout=RolloutConfig())
+    await world.rotate("ecr")
+
+    (one,) = await planner(world).plan([], ["ecr"])
+
+    (prod,) = one.targets
+    assert (prod.placements, prod.read, prod.waves) == (300, READ_AT_MOST, (1, 29, 120, 150))
+
+
+async def test_policy_and_old_versions_are_shown(world: Any, target: Callable[..., Any]) -> None:
+    """Where policy keeps a credential from, and what becomes of the version before, are part of a plan."""
+    world.add("hub", target("prod", "web/pull", "evil/pull"), strategy=Strategy.CREATE_RETIRE)
+    one = world.credentials["hub"]
+    world.credentials["hub"] = replace(
+        one, targets=tuple(replace(each, only_in={"hub": ("web",)}) for each in one.targets)
+    )
+    await world.rotate("hub")
+    await world.rotate("hub")
+
+    (plan,) = await planner(world).plan(["hub"])
+
+    assert (plan.targets[0].placements, plan.targets[0].refused) == (1, ("evil/pull",))
+    ((generation, action),) = [(ending.generation, ending.action) for ending in plan.endings]
+    assert (generation, action) == (1, "wait")
+
+
+async def test_a_plan_is_applied_to_the_world_that_it_was_made_for(world: Any, target: Callable[..., Any]) -> None:
+    """Exactly what the plan says is rotated, by whom and for the reason that it gives."""
+    world.add("ecr", target("prod", "web"))
+    world.add("ghcr", target("other", "web"))
+    await world.rotate("ghcr")
+    plans = planner(world)
+    expected = digest(lines(await plans.plan([])))
+    world.clock.advance(timedelta(seconds=1))
+
+    ((name, ticket),) = await plans.apply([], [], expected, "uid 0")
+
+    ended = await ticket.finished
+    assert ended is not None
+    assert (name, ended.reason, ended.by, ended.state.value) == ("ecr", "NeverIssued", "uid 0", "succeeded")
+    assert world.ledger.current("ghcr").generation == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "about"),
+    [
+        pytest.param("rotated", "ecr: in use", id="rotated since"),
+        pytest.param("drifted", "ecr: prod: web", id="drifted since"),
+        pytest.param("grown", "ecr: prod", id="a new placement"),
+        pytest.param("configured", "ecr: configuration", id="another configuration"),
+        pytest.param("due", "ecr: rotation", id="due since"),
+    ],
+)
+async def test_a_plan_for_another_world_is_refused(
+    change: str, about: str, world: Any, target: Callable[..., Any]
+) -> None:
+    """Whatever changed since, nothing is started, and the line that changed is known."""
+    prod = target("prod", "web")
+    vendor = world.add("ecr", prod)
+    await world.rotate("ecr")
+    before = lines(await planner(world).plan(["ecr"]))
+    if change == "rotated":
+        await world.rotate("ecr")
+    elif change == "drifted":
+        prod.corrupts.add("web")
+    elif change == "grown":
+        prod.spots.append("api")
+    elif change == "configured":
+        one = world.credentials["ecr"]
+        world.credentials["ecr"] = replace(one, config=one.config.model_copy(update={"max_age": 9 * HOUR}))
+    else:
+        world.clock.advance(11 * HOUR)
+    minted = vendor.minted
+
+    with pytest.raises(ConflictError):
+        await planner(world).apply(["ecr"], [], digest(before), "uid 0")
+
+    named = [text.partition(": was ")[0] for text in changes(before, lines(await planner(world).plan(["ecr"])))]
+    assert about in named
+    assert (vendor.minted, dict(world.dispatcher.running)) == (minted, {})
+
+
+async def test_a_plan_is_applied_once(world: Any, target: Callable[..., Any]) -> None:
+    """A second application, even at the same time, finds another world."""
+    world.add("ecr", target("prod", "web"))
+    plans = planner(world)
+    expected = digest(lines(await plans.plan([])))
+    ((_, ticket),) = await plans.apply([], [], expected, "uid 0")
+
+    with pytest.raises(ConflictError):
+        await plans.apply([], [], expected, "uid 0")
+
+    await ticket.finished
+
+
+async def test_no_plan_for_what_is_not_there(world: Any, target: Callable[..., Any]) -> None:
+    """A name that is not configured is refused, whether it is planned for or to be rotated."""
+    world.add("ecr", target("prod", "web"))
+    for names, asked in ((["nope"], []), ([], ["nope"])):
+        with pytest.raises(NotFoundError):
+            await planner(world).plan(names, asked)
