@@ -30,6 +30,7 @@ from rotator.domain.leak import LeakProgress
 from rotator.domain.place import PlaceStatus
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus
+from rotator.domain.usage import Usage
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.dispatch import Dispatcher, Ticket
 from rotator.engine.drift import DriftWatch
@@ -52,6 +53,7 @@ from rotator.engine.rotate import Rotator
 from rotator.engine.scheduler import Scheduler
 from rotator.engine.status import Observer
 from rotator.engine.surroundings import Surroundings
+from rotator.engine.usage import usage_of
 from rotator.engine.watch import Watch, Watched
 from rotator.errors import NotFoundError
 from rotator.log import LogHook
@@ -236,6 +238,15 @@ class Application:
     async def older_than(self, since: datetime) -> Sequence[str]:
         """Return the credentials whose version in use is older than ``since``, or missing."""
         return await self._parts.leaks.older_than(since)
+
+    def usage(self, name: str) -> Usage:
+        """Return what depends on ``name``, and what stops working when if it dies now.
+
+        Raises:
+            NotFoundError: No such credential.
+        """
+        parts, credential = self._parts, self._named(name)
+        return usage_of(credential, parts.ledger, parts.rollout, parts.images.of(name), self.clock.now())
 
     async def audit(self, after: int, limit: int) -> Sequence[ChainedRecord]:
         """Return records of the audit after number ``after``, oldest first."""

@@ -22,6 +22,7 @@ from rotator.admin.plan_routes import router as plan_router
 from rotator.admin.routes import Context, router
 from rotator.admin.surface import AdminSurface
 from rotator.admin.target_routes import router as target_router
+from rotator.admin.usage_routes import router as usage_router
 from rotator.admin.version_routes import router as version_router
 from rotator.errors import RotatorError
 
@@ -53,7 +54,7 @@ def create_api(application: AdminSurface, access: Access) -> FastAPI:
     )
     api.state.context = Context(application)
     api.include_router(router)
-    for more in (audit_router, leak_router, plan_router, target_router, version_router):
+    for more in (audit_router, leak_router, plan_router, target_router, usage_router, version_router):
         api.include_router(more)
     api.add_middleware(Gate, access=access)
     api.add_exception_handler(RotatorError, _rotator_error)

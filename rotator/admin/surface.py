@@ -18,6 +18,7 @@ from rotator.domain.place import PlaceStatus
 from rotator.domain.plan import CredentialPlan
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus
+from rotator.domain.usage import Usage
 from rotator.engine.dispatch import Ticket
 from rotator.engine.handover import Acknowledged, Revealed
 from rotator.engine.places import Trial
@@ -111,6 +112,14 @@ class AdminSurface(Protocol):
 
         Raises:
             NotFoundError: No such credential. StoreError: The intent could not be journalled; nothing was started.
+        """
+        ...
+
+    def usage(self, name: str) -> Usage:
+        """Return what depends on ``name``, and what stops working when if it dies now.
+
+        Raises:
+            NotFoundError: No such credential.
         """
         ...
 

@@ -25,6 +25,7 @@ from rotator.cli import (
     sandbox,
     status,
     targets,
+    usage,
     versions,
 )
 from rotator.cli.failure import ExitCode, exit_code_of, report
@@ -45,6 +46,7 @@ app.command("rotate", epilog=rotate.EXAMPLES)(rotate.rotate)
 app.command("versions", epilog=versions.EXAMPLES)(versions.versions)
 app.command("rollback", epilog=rollback.EXAMPLES)(rollback.rollback)
 app.command("leak", epilog=leak.EXAMPLES)(leak.leak)
+app.command("usage", epilog=usage.EXAMPLES)(usage.usage)
 app.add_typer(audit.app, name="audit")
 app.command("plan", epilog=plan.EXAMPLES)(plan.plan)
 app.command("apply", epilog=apply.EXAMPLES)(apply.apply)

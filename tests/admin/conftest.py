@@ -32,6 +32,7 @@ from rotator.domain.plan import CredentialPlan, Ending, Odd, TargetPlan, digest,
 from rotator.domain.privilege import Privilege
 from rotator.domain.rotation import Rotation, State, Step
 from rotator.domain.status import CredentialStatus, Health, TargetStatus
+from rotator.domain.usage import Holder, Usage
 from rotator.engine.dispatch import Ticket
 from rotator.engine.handover import Acknowledged, Revealed
 from rotator.engine.places import Trial
@@ -246,6 +247,13 @@ class FakeDaemon:
         rotation = make_rotation(name)
         self.kept[rotation.id] = rotation
         return Ticket(rotation.id, joined, asyncio.create_task(_nothing()))
+
+    def usage(self, name: str) -> Usage:
+        """Return one target with two placements."""
+        self.status(name)
+        current = make_version(name, 2)
+        holder = Holder("prod", "kubernetes", ("api", "web"), 1, NOW, (current.expiry,))
+        return Usage(name, "registry.example", current, (), (holder,), ("pulls fail from now on",))
 
     async def audit(self, after: int, limit: int) -> Sequence[ChainedRecord]:
         """Return what comes after a number."""

@@ -20,6 +20,7 @@ READS = [
     "/api/v1/credentials/ecr-prod/versions",
     "/api/v1/credentials/ecr-prod/leak",
     "/api/v1/leaks?since=2026-11-28T09:00:00Z",
+    "/api/v1/credentials/ecr-prod/usage",
     "/api/v1/audit",
     "/api/v1/audit/records",
     "/api/v1/audit/verdict",

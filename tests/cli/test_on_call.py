@@ -88,3 +88,21 @@ async def test_what_is_older_is_a_failure(daemon: Any) -> None:
     """Without a reason nothing is begun; what is older than the instant is named, with exit code 1."""
     listed = await daemon.ask("leak", "--all", "--since", "2999-01-01T00:00:00Z")
     assert (listed.code, "older, or without any: mine" in listed.out) == (1, True)
+
+
+async def test_what_depends_on_it_and_who_did_what(daemon: Any, secret: str) -> None:
+    """Usage names the place and what would fail; the audit shows the first rotation and is intact, line by line."""
+    used = await daemon.ask("usage", "mine")
+    assert f"{daemon.directory}/docker/config.json" in "".join(used.out.split("\n"))
+    assert "fails from then on" in " ".join(used.out.split())
+    listed = json.loads((await daemon.ask("audit", "--credential", "mine", "--json")).out)
+    assert {"rotate", "issue", "deliver"} <= {one["action"] for one in listed}
+    checked = await daemon.ask("audit", "verify")
+    assert (checked.code, "each as it was written" in checked.out) == (0, True)
+    exported = await daemon.ask("audit", "export")
+    numbers = [json.loads(line)["number"] for line in exported.out.splitlines()]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= len(listed)
+    drawn = await daemon.ask("audit")
+    for ended in (used, checked, exported, drawn):
+        assert (ended.code, secret in ended.out + ended.err) == (0, False)

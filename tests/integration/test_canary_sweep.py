@@ -21,6 +21,7 @@ from rotator.sandbox.vault import SandboxVault
 
 pytestmark = pytest.mark.integration
 
+MORE = ("credentials/hub/usage", "credentials/hub/leak", "audit/records", "leaks", "openapi.json")
 CANARIES = {
     "role-id": "canary-approle-role-id",
     "secret-id": "canary-approle-secret-id",
@@ -62,13 +63,18 @@ class Sweep:
             ("status",),
             ("status", "hub"),
             ("status", "hub", "--json"),
+            ("versions", "hub"),
+            ("usage", "hub"),
+            ("audit", "-n", "500"),
+            ("audit", "export"),
+            ("leak", "--all", "--since", "1h"),
             ("rotate", "nobody", "--reason", "x"),
         ):
             _, output = await self._daemon.cli(*words)
             self.places[f"{moment}: rotator {' '.join(words)}"] = output.encode()
         for path in ("/metrics", "/healthz", "/readyz"):
             self.places[f"{moment}: {path}"] = (await self._daemon.scrape(path)).encode()
-        for path in ("status", "credentials", "credentials/hub/versions", "rotations?limit=50", "openapi.json"):
+        for path in ("status", "credentials", "credentials/hub/versions", "rotations?limit=50", *MORE):
             self.places[f"{moment}: /api/v1/{path}"] = await self._ask(path)
         process = Path(f"/proc/{self._daemon.process.pid}")
         for name in ("cmdline", "environ"):
