@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from rotator.domain.audit import of_end
-from rotator.domain.rotation import Rotation, State, Step, end
+from rotator.domain.rotation import Rotation, State, Step, advance, end
 from rotator.engine.credential import Credential
 from rotator.engine.dispatch import Dispatcher
 from rotator.engine.ledger import Ledger
@@ -20,7 +20,7 @@ def fate(rotation: Rotation, *, is_configured: bool) -> str | None:
     """
     if not is_configured:
         return "the credential is not configured any more"
-    if rotation.state is State.RUNNING and rotation.step is Step.ISSUE:
+    if rotation.state is State.RUNNING and rotation.step is Step.ISSUE and not rotation.generation:
         return "interrupted before a version was journalled"
     return None
 
@@ -42,7 +42,15 @@ async def recover(credentials: Mapping[str, Credential], ledger: Ledger, dispatc
         await ledger.commit(Changes(rotations=abandoned, removed=removed, audit=[of_end(one) for one in abandoned]))
     for rotation in ledger.open_rotations():
         if rotation.state is State.RUNNING:
-            await dispatcher.resume(rotation)
+            await dispatcher.resume(_issued(rotation))
+
+
+def _issued(rotation: Rotation) -> Rotation:
+    """Return ``rotation`` past its issue, where the version was sealed before the vendor was told of it.
+
+    Whether the vendor put it in force shows when it is verified. If so, what is in use is dead already.
+    """
+    return advance(rotation) if rotation.step is Step.ISSUE else rotation
 
 
 def strays(credentials: Mapping[str, Credential], ledger: Ledger) -> Iterator[tuple[str, str, str]]:
