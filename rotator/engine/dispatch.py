@@ -77,6 +77,7 @@ class Dispatcher:
         self._world = world
         self._slots = slots
         self._running: dict[str, _Running] = {}
+        self._starts: dict[str, asyncio.Task[_Running]] = {}
         self._backlog: deque[str] = deque()
         self._revisions: dict[str, str | None] = {}
         self._tried: dict[str, str | None] = {}
@@ -131,8 +132,7 @@ class Dispatcher:
             PermanentError: The version does not work any more. StoreError, UnavailableError: As `request`.
         """
         credential = self._named(name)
-        running = self._running.get(name)
-        if running is not None:
+        if (running := self._running.get(name)) is not None:
             raise ConflictError(
                 f"{name}: rotation {running.rotation.id} runs, and what it brings is not known yet",
                 hint=f"Wait for its end (rotator status {name}), then ask again",
@@ -251,8 +251,7 @@ class Dispatcher:
 
     def _wakes(self, now: datetime) -> Iterator[tuple[str, datetime]]:
         for name, credential in self._credentials.items():
-            at = self._wake_at(credential, now)
-            if at is not None:
+            if (at := self._wake_at(credential, now)) is not None:
                 yield name, at
 
     def _wake_at(self, credential: Credential, now: datetime) -> datetime | None:
@@ -302,16 +301,17 @@ class Dispatcher:
 
     async def _begin(self, credential: Credential, due: Due, by: str, restores: int = 0) -> Ticket:
         """Journal the intent, then start; join what runs already. Whoever asked may go away meanwhile."""
-        running = self._running.get(credential.name)
+        name, running = credential.name, self._running.get(credential.name)
         if running is not None:
             return running.ticket(joined=True)
-        return await asyncio.shield(asyncio.create_task(self._journal_and_start(credential, due, by, restores)))
+        is_joined = name in self._starts
+        if not is_joined:
+            self._starts[name] = asyncio.create_task(self._journal_and_start(credential, due, by, restores))
+            self._starts[name].add_done_callback(lambda _: self._starts.pop(name))
+        return (await asyncio.shield(self._starts[name])).ticket(joined=is_joined)
 
-    async def _journal_and_start(self, credential: Credential, due: Due, by: str, restores: int) -> Ticket:
+    async def _journal_and_start(self, credential: Credential, due: Due, by: str, restores: int) -> _Running:
         async with self._beginning:
-            running = self._running.get(credential.name)
-            if running is not None:
-                return running.ticket(joined=True)
             if self._is_stopping:
                 raise UnavailableError(f"{credential.name}: the daemon is stopping", hint="Ask again once it is back")
             rotation = self._intend(credential, due, by, restores)
@@ -319,7 +319,7 @@ class Dispatcher:
             await self._ledger.amend(lambda: Changes(rotations=[*self._overtaken(rotation), rotation], audit=[begun]))
             running = self._start(credential, rotation)
         self._world.emit(RotationStarted(rotation.id, credential.name, due.reason, due.message))
-        return running.ticket(joined=False)
+        return running
 
     def _overtaken(self, rotation: Rotation) -> list[Rotation]:
         """Return what is left open of an earlier rotation, ended."""

@@ -699,3 +699,18 @@ def idle(world: Any) -> Any:
     """Return a credential named ``c`` and configure it."""
     world.add("c")
     return replace(world.credentials["c"], name="c0")
+
+
+async def test_requests_that_come_together_are_one_rotation(world: Any, target: Callable[..., Any]) -> None:
+    """I5: a hundred requests at once ask the source once, however soon the rotation ends that the first one started."""
+    vendor = world.add("ghcr", target("prod", "web"), strategy=Strategy.READ)
+    vendor.value = "the-token"
+    await world.rotate("ghcr")
+    asked = vendor.minted
+
+    tickets = await asyncio.gather(*(world.dispatcher.request("ghcr", "please", "test") for _ in range(100)))
+    await asyncio.gather(*(one.finished for one in tickets))
+
+    assert len({one.rotation for one in tickets}) == 1
+    assert [one.joined for one in tickets].count(False) == 1
+    assert vendor.minted == asked + 1
