@@ -12,7 +12,6 @@ from functools import partial
 from rotator.domain.audit import INTENT, of_end, of_rotation
 from rotator.domain.due import Due, Situation, first_due, next_due_at
 from rotator.domain.events import Crashed, RotationFinished, RotationStarted, StoreFailed
-from rotator.domain.model import Stage
 from rotator.domain.rotation import Rotation, State, Step, end
 from rotator.domain.schedule import left_of_pause
 from rotator.engine.credential import Credential
@@ -288,8 +287,7 @@ class Dispatcher:
         return current.expiry.at or LAST
 
     async def _begin_if_due(self, credential: Credential) -> None:
-        due = self._due(credential, self._world.clock.now())
-        if due is None:
+        if (due := self._due(credential, self._world.clock.now())) is None:
             return
         try:
             await self._begin(credential, due, "schedule")
@@ -301,8 +299,8 @@ class Dispatcher:
 
     async def _begin(self, credential: Credential, due: Due, by: str, restores: int = 0) -> Ticket:
         """Journal the intent, then start; join what runs already. Whoever asked may go away meanwhile."""
-        name, running = credential.name, self._running.get(credential.name)
-        if running is not None:
+        name = credential.name
+        if (running := self._running.get(name)) is not None:
             return running.ticket(joined=True)
         is_joined = name in self._starts
         if not is_joined:
@@ -332,7 +330,7 @@ class Dispatcher:
         if due.reason == "Withdrawn" and current is not None:
             restores = current.generation
         step = Step.ISSUE if restores else self._rotator.first_step(credential)
-        pending = self._ledger.version(credential.name, Stage.PENDING)
+        pending = self._ledger.pending(credential.name)
         return Rotation(
             id=f"{self._stamp(now):%Y%m%dT%H%M%S.%fZ}-{int(self._world.random() * 0xFFFF):04x}",
             credential=credential.name,

@@ -406,6 +406,17 @@ async def memory_world(tmp_path: Path) -> AsyncIterator[Callable[..., World]]:
 
 
 @pytest.fixture
+def new_world(tmp_path: Path) -> Callable[[], World]:
+    """Return what makes an engine on a store in memory, for whoever stops it."""
+
+    def make() -> World:
+        store = MemoryStore()
+        return World(ManualClock(), tmp_path, store, Ledger(store))
+
+    return make
+
+
+@pytest.fixture
 def target() -> Callable[..., FakeTarget]:
     """Return what makes a target in memory: ``target("prod", "web", "api")``."""
     return FakeTarget
