@@ -239,11 +239,16 @@ class CredentialView(_View):
     """What is better changed about it."""
     images: tuple[ImageView, ...] = ()
     """Only where one credential is asked for."""
+    outage_deadline: datetime | None = None
+    """When the first required target is without a valid login if the source is down until then; None when no expiry is
+    known, or when nothing expires."""
+    outage_target: str = ""
+    """That target; empty when there is none."""
 
     @classmethod
     def of(cls, status: CredentialStatus) -> Self:
         """Return the view of ``status`` for a list."""
-        current, pending = status.current, status.pending
+        current, pending, deadline = status.current, status.pending, status.outage_deadline
         return cls(
             name=status.name,
             provider=status.provider,
@@ -270,6 +275,8 @@ class CredentialView(_View):
             principal=current.principal if current else "",
             is_overprivileged=status.privilege.is_excessive,
             lints=tuple(LintView.of(lint) for lint in status.privilege.lints),
+            outage_deadline=deadline.at if deadline else None,
+            outage_target=deadline.target if deadline else "",
         )
 
     @classmethod

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from rotator.admin.models import CredentialView, DeliveryView, LimitView, RotationView, TargetView
 from rotator.cli.failure import plain
-from rotator.cli.words import LOOKS, Life, forecast, left_of, life, needs, placed, pullable, span, upcoming
+from rotator.cli.words import LOOKS, Life, forecast, left_of, life, needs, outage, placed, pullable, span, upcoming
 
 TABLE_COLUMNS = 78
 """A narrower terminal gets blocks of lines."""
@@ -35,6 +35,8 @@ def draw_one(credential: CredentialView, now: datetime, console: Console) -> Ren
     lines += [_fact("message", credential.message)]
     if credential.held:
         lines.append(_fact("held back", credential.held))
+    if sentence := outage(credential, now):
+        lines.append(_fact("outage", sentence))
     if credential.last_success_at is not None:
         lines.append(_fact("last success", f"{span(now - credential.last_success_at)} ago"))
     lines += [_rotation(word, one) for word, one in (("running", credential.running), ("last", credential.last)) if one]

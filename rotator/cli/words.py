@@ -108,6 +108,18 @@ def upcoming(credential: CredentialView, now: datetime) -> str:
     return f"in {span(credential.renewal_at - now)}" if credential.renewal_at > now else "due"
 
 
+def outage(credential: CredentialView, now: datetime) -> str:
+    """Return how long its source may be down before a target has no valid login; empty when no end is known."""
+    at = credential.outage_deadline
+    if at is None:
+        return ""
+    when = f"{at:%H:%M} UTC" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M} UTC"
+    if at <= now:
+        return f"target {credential.outage_target} is without a valid login since {when}"
+    first = f"the first target ({credential.outage_target})"
+    return f"if its source is down, {first} is without a valid login at {when}, in {span(at - now)}"
+
+
 def needs(credential: CredentialView) -> str:
     """Return what a person should know and do about it; empty when nothing."""
     look = LOOKS[credential.health]

@@ -9,6 +9,7 @@ from enum import StrEnum
 from rotator.domain.history import OldVersion
 from rotator.domain.image import ImageStatus
 from rotator.domain.model import Delivery, Record, Version
+from rotator.domain.outage import Deadline, outage_deadline
 from rotator.domain.privilege import NOT_JUDGED, Privilege
 from rotator.domain.rotation import Rotation
 
@@ -107,6 +108,11 @@ class CredentialStatus:
     old: tuple[OldVersion, ...] = ()
     withdrawn: int = 0
     privilege: Privilege = NOT_JUDGED
+
+    @property
+    def outage_deadline(self) -> Deadline | None:
+        """When the first required target is without a valid login if the source is down until then; None: not known."""
+        return outage_deadline(self.targets)
 
 
 def health_of(

@@ -52,6 +52,10 @@ CATALOGUE: Mapping[str, Family] = {
     "rotator_credential_next_attempt_timestamp_seconds": _gauge(
         "When a rotation is tried next, after back-off and Retry-After.", "credential"
     ),
+    "rotator_credential_outage_deadline_timestamp_seconds": _gauge(
+        "When a required target is first without a valid login if nothing new comes; absent when unknown or never.",
+        "credential",
+    ),
     "rotator_credential_last_success_timestamp_seconds": _gauge(
         "When a version was last obtained, verified and confirmed by every required target.", "credential"
     ),

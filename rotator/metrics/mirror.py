@@ -59,6 +59,9 @@ def credential_gauges(statuses: Sequence[CredentialStatus]) -> Iterator[Metric]:
         "issued_timestamp_seconds": [_at(one.current.issued_at if one.current else None) for one in statuses],
         "renewal_timestamp_seconds": [_at(one.renewal_at) for one in statuses],
         "next_attempt_timestamp_seconds": [_at(one.record.next_attempt_at or one.renewal_at) for one in statuses],
+        "outage_deadline_timestamp_seconds": [
+            _at(one.outage_deadline.at if one.outage_deadline else None) for one in statuses
+        ],
         "last_success_timestamp_seconds": [_at(one.record.last_success_at) for one in statuses],
         "verified_timestamp_seconds": [_at(one.current.verified_at if one.current else None) for one in statuses],
         "valid": [_valid(one) for one in statuses],

@@ -202,6 +202,32 @@ def test_many_large_logins_are_counted() -> None:
     assert "and 30 more; `rotator status NAME`" in text
 
 
+@pytest.mark.parametrize(
+    ("after", "text"),
+    [
+        (
+            timedelta(hours=5, minutes=12, seconds=30),
+            "if its source is down, the first target (edge) is without a valid login at 17:12 UTC, in 5h 12m",
+        ),
+        (
+            timedelta(days=2),
+            "if its source is down, the first target (edge) is without a valid login at 2026-11-25 12:00 UTC, in 2d",
+        ),
+        (timedelta(), "target edge is without a valid login since 12:00 UTC"),
+    ],
+    ids=["today", "another day", "now"],
+)
+def test_the_outage_budget_is_said(after: timedelta, text: str) -> None:
+    """Until when what the targets hold lasts is told with the target that is the first to be without."""
+    view = _view(outage_deadline=NOW + after, outage_target="edge")
+    assert f"outage       {text}" in _draw(view, 160)
+
+
+def test_an_end_that_nobody_knows_is_not_said() -> None:
+    """Where no expiry is known, no outage budget is claimed."""
+    assert "outage" not in _draw(_view(), 160)
+
+
 LONG_AGO = NOW - timedelta(hours=2)
 
 

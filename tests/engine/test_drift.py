@@ -259,8 +259,11 @@ async def test_a_look_waits_for_a_write_that_is_under_way(world: Any, target: Ca
     rotating = asyncio.create_task(world.rotate("ecr"))
     await prod.entered.wait()
 
+    reads: list[str] = []
+    prod.read = counting(reads, prod.read)
     looking = asyncio.create_task(drift_of(world).look(delivery_target(world)))
-    await asyncio.sleep(0)
+    await idle()
+    assert reads == []
     prod.gate.set()
     await asyncio.gather(rotating, looking)
 
@@ -333,6 +336,16 @@ def failing(error: Exception) -> Callable[..., Any]:
         raise error
 
     return read
+
+
+def counting(reads: list[str], read: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``read``, noting in ``reads`` which placement is read."""
+
+    async def counted(placement: str, entries: Any) -> Any:
+        reads.append(placement)
+        return await read(placement, entries)
+
+    return counted
 
 
 async def refusing(_: str) -> None:

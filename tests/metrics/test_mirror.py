@@ -40,6 +40,7 @@ def test_a_credential_that_is_well_says_all_it_knows(scraped: Any) -> None:
         "issued_timestamp_seconds": at - 3600,
         "renewal_timestamp_seconds": at + 6 * 3600,
         "next_attempt_timestamp_seconds": at + 6 * 3600,
+        "outage_deadline_timestamp_seconds": at + 12 * 3600,
         "last_success_timestamp_seconds": at - 240,
         "verified_timestamp_seconds": at,
         "valid": 1.0,
@@ -75,6 +76,7 @@ def test_never_is_infinite_and_unknown_is_absent(expiry: Any, value: float | Non
 
     assert scraped.value("rotator_credential_expiry_timestamp_seconds", credential="ghcr") == value
     assert scraped.value("rotator_target_expiry_timestamp_seconds", **TARGET) == value
+    assert scraped.value("rotator_credential_outage_deadline_timestamp_seconds", credential="ghcr") is None
 
 
 def test_a_target_that_is_behind_does_not_hold_what_never_expires(scraped: Any) -> None:
