@@ -133,7 +133,11 @@ def open_targets(config: Config, context: TargetContext, stack: AsyncExitStack) 
         port = _load(TARGETS, options.type)(name, options, context)
         stack.push_async_callback(port.close)
         only_in = _only_in(config, name, credentials)
-        targets[name] = DeliveryTarget(port, credentials, options.required, options.concurrency, only_in)
+        timing = options.timing(port.declares.min_interval)
+        budgets = {one: config.credentials[one].outage_budget for one in credentials}
+        targets[name] = DeliveryTarget(
+            port, credentials, options.required, options.concurrency, only_in, timing, budgets
+        )
     return targets
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from rotator.config.rollout import Pause
+from rotator.config.window import Windows
+from rotator.domain.window import Timing
 
 
 class TargetConfig(BaseModel):
@@ -32,6 +37,14 @@ class TargetConfig(BaseModel):
     """Where its hosts are, in the cloud's own word (``eu-west-1``, ``europe-west1``), so that ``rotator check`` can
     tell when a registry is far from them. Changes nothing else. None: not said."""
 
+    min_interval: Pause | None = None
+    """Shortest time between two writes to one placement; what comes earlier waits and is written together. A login that
+    would expire before, or that has leaked, does not wait. ``0s``: none. None: what this kind of target is made for."""
+
+    window: Windows | None = None
+    """Hours in which placements may be written, such as ``02:00-04:00 Europe/Berlin`` (without a zone: UTC), or a list.
+    A login that would expire before the window opens, or that has leaked, does not wait. None: at any time."""
+
     def pulls(self) -> str | None:
         """Return the one image that is pulled with what this target holds; None where it may be any."""
         return None
@@ -39,3 +52,12 @@ class TargetConfig(BaseModel):
     def hosts_sent_to(self) -> tuple[str, ...]:
         """Return the hosts, without ports, that these options have logins sent to; empty where they name none."""
         return ()
+
+    def timing(self, min_interval: timedelta) -> Timing:
+        """Return when placements may be written.
+
+        Args:
+            min_interval: The shortest time between two writes that this kind of target is made for.
+        """
+        own = self.min_interval
+        return Timing(min_interval if own is None else own, self.window or ())

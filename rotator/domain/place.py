@@ -97,7 +97,7 @@ def judge_place(error: str, holdings: tuple[Holding, ...]) -> tuple[PlaceState, 
     if awaiting:
         return PlaceState.AWAITING, awaiting[0].message
     if behind:
-        return PlaceState.BEHIND, f"{len(behind)} deliveries are under way"
+        return PlaceState.BEHIND, behind[0].message or f"{len(behind)} deliveries are under way"
     if not any(one.wanted and one.placements for one in holdings):
         return PlaceState.EMPTY, "nothing to hold yet"
     return PlaceState.IN_SYNC, "nothing"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from rotator.config.credential import CredentialConfig
 from rotator.domain.policy import Renewal, why_not_in
 from rotator.domain.schedule import RenewalRule
 from rotator.domain.waves import Staging
+from rotator.domain.window import Timing
 from rotator.ports import Provider, Target
 
 
@@ -57,6 +59,8 @@ class DeliveryTarget:
         required: Whether a rotation waits for it.
         concurrency: Placements written at once.
         only_in: Namespaces in which a credential may be, by its name; one that is absent may be anywhere.
+        timing: When placements may be written.
+        budgets: Name to outage budget of every credential delivered there; one that is missing has none.
     """
 
     port: Target
@@ -64,6 +68,8 @@ class DeliveryTarget:
     required: bool = True
     concurrency: int = 32
     only_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    timing: Timing = field(default_factory=Timing)
+    budgets: Mapping[str, timedelta] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

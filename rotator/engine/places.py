@@ -34,7 +34,7 @@ class Trial:
 
 def place_status(target: DeliveryTarget, ledger: Ledger, rollout: Rollout) -> PlaceStatus:
     """Return how ``target`` stands. Reads memory only."""
-    holdings = tuple(_holding(target.name, credential, ledger) for credential in target.credentials)
+    holdings = tuple(_holding(target, credential, ledger, rollout) for credential in target.credentials)
     state, next_step = judge_place(rollout.unlisted(target.name), holdings)
     port = target.port
     return PlaceStatus(target.name, port.kind, target.required, port.declares, holdings, state, next_step)
@@ -68,9 +68,9 @@ async def _try_placement(target: DeliveryTarget, placement: str, rendering: Rend
     return Trial(placement, "", f"readable; {found} of {len(entries)} logins seen there ({held.proof})")
 
 
-def _holding(target: str, credential: str, ledger: Ledger) -> Holding:
+def _holding(target: DeliveryTarget, credential: str, ledger: Ledger, rollout: Rollout) -> Holding:
     current = ledger.current(credential)
-    deliveries = list(ledger.deliveries_of(target, credential))
+    deliveries = list(ledger.deliveries_of(target.name, credential))
     wanted = current.generation if current else 0
     behind = [one for one in deliveries if not wanted or one.confirmed_generation < wanted]
     confirmed = [one for one in deliveries if one.confirmed_generation]
@@ -86,7 +86,7 @@ def _holding(target: str, credential: str, ledger: Ledger) -> Holding:
         expires_at=min((at for at in expiries if at is not None), default=None),
         confirmed_at=newest.at if newest else None,
         proof=newest.proof if newest else None,
-        behind=tuple(behind[:SHOWN]),
+        behind=tuple(rollout.turns.explained(target, one, current) for one in behind[:SHOWN]),
     )
 
 

@@ -12,6 +12,7 @@ from rotator.domain.audit import of_deliveries
 from rotator.domain.events import DeliveryFinished, Event, TargetFailed
 from rotator.domain.model import Delivery, DeliveryState, Entry, Held, Version
 from rotator.domain.waves import Spot
+from rotator.domain.window import Wait
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.ledger import Ledger
 from rotator.engine.refusals import Refusals
@@ -42,6 +43,7 @@ class Report:
         waiting: Required targets of which something is not confirmed.
         error: The first error met; None when there was none.
         awaiting: Placements that wait for a person, who has what they need; they are counted as failed, too.
+        deferred: Placements that wait for their turn, since what they hold is still good; counted as failed, too.
     """
 
     confirmed: int = 0
@@ -49,10 +51,12 @@ class Report:
     waiting: frozenset[str] = frozenset()
     error: RotatorError | None = None
     awaiting: int = 0
+    deferred: int = 0
 
     def __str__(self) -> str:
         """Return a sentence with the counts."""
-        return f"{self.confirmed} of {self.confirmed + self.failed} placements confirmed"
+        waits = f", {self.deferred} wait for their turn" if self.deferred else ""
+        return f"{self.confirmed} of {self.confirmed + self.failed} placements confirmed{waits}"
 
 
 class Rollout:
@@ -113,6 +117,12 @@ class Rollout:
         held = (self._ledger.held_at(target, placement).get(credential) for target, placement in spots)
         return [one for one in held if one is not None]
 
+    def first_wait(self, credential: Credential, version: Version, spots: Collection[Spot]) -> Wait | None:
+        """Return the shortest of what ``spots`` wait for until ``version`` may be written; None when none waits."""
+        targets = {target.name: target for target in credential.targets}
+        waits = (self.turns.wait(targets[target], placement, version) for target, placement in spots)
+        return min((wait for wait in waits if wait is not None), key=lambda wait: wait.until, default=None)
+
     async def reconcile(self, target: DeliveryTarget) -> None:
         """Bring every placement of ``target`` to the current versions: new ones, and failed ones whose pause is over.
 
@@ -156,7 +166,7 @@ class Rollout:
 
         A target whose placements were not listed since the start counts as waiting: it may have one that lacks it.
         """
-        confirmed = failed = awaiting = 0
+        confirmed = failed = awaiting = deferred = 0
         waiting: set[str] = set()
         error: RotatorError | None = None
         for target in credential.targets:
@@ -165,12 +175,15 @@ class Rollout:
             confirmed += len(deliveries) - len(behind)
             failed += len(behind)
             awaiting += sum(one.state is DeliveryState.AWAITING for one in behind)
+            deferred += sum(self.turns.wait(target, one.placement, version) is not None for one in behind)
             unlisted = self._unlisted.get(target.name)
             if target.required and (behind or unlisted or target.name not in self._listed):
                 waiting.add(target.name)
-            if error is None and (behind or unlisted):
-                error = unlisted or UnavailableError(f"{target.name}: {behind[0].placement}: {behind[0].message}")
-        return Report(confirmed, failed, frozenset(waiting), error, awaiting)
+            if error is None and behind:
+                first = self.turns.explained(target, behind[0], version)
+                error = unlisted or UnavailableError(f"{target.name}: {first.placement}: {first.message}")
+            error = error or unlisted
+        return Report(confirmed, failed, frozenset(waiting), error, awaiting, deferred)
 
     def fence(self, credential: str) -> int:
         """Return the highest generation of ``credential`` that a placement held against us; 0 for none.
@@ -212,6 +225,8 @@ class Rollout:
                 continue
             last = held.get(name)
             if last is not None and last.confirmed_generation >= version.generation:
+                continue
+            if self.turns.wait(target, placement, version) is not None:
                 continue
             if ignoring_pauses or self.turns.may_retry(target.name, placement, version):
                 behind[name] = version

@@ -148,7 +148,7 @@ class Rotator:
                 f"{credential.name}: a target holds generation {self.fence(credential.name)} already, not from us",
                 hint="This state is older than what was delivered from it; a version above that is issued next",
             )
-        if report.waiting and not report.confirmed and not report.awaiting:
+        if report.waiting and not report.confirmed and not report.awaiting and not report.deferred:
             raise UnavailableError(f"{credential.name}: no placement took it: {report.error}")
         moved = advance(rotation)
         await self._ledger.commit(Changes(rotations=[moved]))

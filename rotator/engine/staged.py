@@ -10,7 +10,7 @@ from rotator.domain.waves import Spot, Staging, plan, why_halt, why_no_canary
 from rotator.engine.credential import Credential
 from rotator.engine.rollout import Rollout
 from rotator.engine.together import together
-from rotator.errors import HaltedError
+from rotator.errors import HaltedError, TemporaryError
 from rotator.ports import Clock
 
 
@@ -36,6 +36,7 @@ class StagedRollout:
         Raises:
             HaltedError: Placements speak against the version, or no named canary confirmed it. What was not written
                 yet still holds the version before; what was written holds this one.
+            TemporaryError: The named canaries wait for their turn; nothing was written.
         """
         stages = plan(await self._rollout.spots(credential), staging)
         if stages.canaries:
@@ -67,6 +68,10 @@ class StagedRollout:
 
     def _require_one(self, credential: Credential, version: Version, canaries: Sequence[Spot]) -> None:
         why = why_no_canary(self._rollout.deliveries_at(credential.name, canaries), version.generation)
+        wait = self._rollout.first_wait(credential, version, canaries) if why else None
+        if wait is not None:
+            left = wait.until - self._clock.now()
+            raise TemporaryError(f"{credential.name}: its canary {wait.message}", hint=WAITS, retry_after=left)
         if why:
             raise HaltedError(f"{credential.name}: the rollout was halted: {why}", hint=HINT)
 
@@ -85,4 +90,5 @@ class StagedRollout:
         self._emit(WaveFinished(credential.name, version.generation, wave, confirmed, len(spots) - confirmed))
 
 
+WAITS = "None of the other placements gets it before; each keeps what it holds"
 HINT = "The other placements keep what they hold; those that had changed get the version in use again"

@@ -107,7 +107,7 @@ def _target_status(
         required=target.required,
         confirmed=len(deliveries) - len(behind),
         placements=len(deliveries),
-        behind=tuple(behind[:SHOWN_BEHIND]),
+        behind=tuple(rollout.turns.explained(target, one, current) for one in behind[:SHOWN_BEHIND]),
         expires_at=_earliest_expiry(deliveries, credential, ledger),
         confirmed_at=max(confirmed_at, default=None),
         error=rollout.unlisted(target.name),

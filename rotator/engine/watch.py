@@ -241,7 +241,7 @@ class Watch:
                 changed.set()
 
     def _next_look(self, target: DeliveryTarget) -> float:
-        """Return the seconds until ``target`` is looked at again: the resync, or the end of the earliest pause."""
+        """Return the seconds until ``target`` is looked at again: at the resync, or when a pause or wait ends."""
         longest, now = self._watched.config.delivery_retry, self._world.clock.now()
         pauses = (
             left_of_pause(one.at, delivery_pause(one.attempts, longest), now)
@@ -249,4 +249,6 @@ class Watch:
             for one in self._ledger.deliveries_of(target.name, name)
             if one.state is DeliveryState.FAILED
         )
-        return max(min([self._watched.config.resync_interval, *pauses]), SHORTEST_LOOK).total_seconds()
+        turn = self._rollout.turns.next_turn(target)
+        turns = [] if turn is None else [turn]
+        return max(min([self._watched.config.resync_interval, *pauses, *turns]), SHORTEST_LOOK).total_seconds()

@@ -15,17 +15,11 @@ from rotator.config.url import base_url, host_of
 from rotator.domain.reference import Reference, parse
 from rotator.targets.tagoio.client import ApiConfig
 from rotator.targets.tagoio_deploy.pointer import check_pointer
-from rotator.targets.tagoio_deploy.window import parse_window
 from rotator.targets.template import holes
 
 PUBLIC = frozenset({"project", "image", "image_tag", "registry", "generation"})
 SECRET = frozenset({"username", "password"})
 _PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%{}-]*)+(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?{}\[\]-]*)?", re.ASCII)
-
-
-def _window(value: str) -> str:
-    parse_window(value)
-    return value
 
 
 def _pattern(value: str) -> str:
@@ -200,10 +194,6 @@ class TagoioDeployConfig(TargetConfig):
 
     min_interval: Duration = timedelta(hours=6)
     """Shortest time between two changes, since each deploys the project."""
-
-    window: Annotated[str, AfterValidator(_window)] | None = None
-    """Hours in which ``http`` and ``delegate`` may deploy, such as ``02:00-04:00 Europe/Berlin`` (without a zone: UTC).
-    A login that would expire before the window opens does not wait for it. None: at any time."""
 
     @field_validator("image")
     @classmethod

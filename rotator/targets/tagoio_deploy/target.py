@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from rotator.domain.declares import Concurrency, Declares, Effect
-from rotator.errors import FencedError, NotFoundError, TemporaryError
+from rotator.errors import FencedError, NotFoundError
 from rotator.targets.tagoio_deploy.config import TagoioDeployConfig
 from rotator.targets.tagoio_deploy.delegate import DelegateMode
 from rotator.targets.tagoio_deploy.form import Form
 from rotator.targets.tagoio_deploy.http import HttpMode
 from rotator.targets.tagoio_deploy.manual import ManualMode
-from rotator.targets.tagoio_deploy.window import parse_window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from rotator.domain.model import Entry, Expiry, Held
+    from rotator.domain.model import Entry, Held
     from rotator.targets.context import TargetContext
 
 _PROJECTS: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
@@ -44,10 +42,8 @@ class TagoioDeployTarget:
         self.name = name
         self.reveals = config.mode == "manual" and config.hand_over == "reveal"
         self._config = config
-        self._clock = context.clock
         self._form = Form(name, config.project, config.image, config.image_tag, config.reference().registry)
         self._mode = _mode(self._form, config, context)
-        self._window = parse_window(config.window) if config.window and config.mode != "manual" else None
         self._newest: Entry | None = None
         base = "" if isinstance(self._mode, ManualMode) else self._mode.base
         self._turn = _PROJECTS.setdefault((base, config.project), asyncio.Lock())
@@ -68,15 +64,13 @@ class TagoioDeployTarget:
 
         Raises:
             AwaitingOperatorError: A person, or a program, was told and has not said yet that it is done.
-            FencedError: A newer generation was written by this daemon. TemporaryError: The window is closed.
+            FencedError: A newer generation was written by this daemon.
             UnsupportedError, ShapeError: It is no login for this form. RotatorError: As the mode says.
         """
         self._check(placement)
         entry = self._form.entry(entries)
         async with self._turn:
             self._refuse_older(entry)
-            if self._newest is None or not _is_same(self._newest, entry):
-                self._wait_for_window()
             held = await self._mode.push(entry)
             self._newest = entry
             return held
@@ -115,25 +109,6 @@ class TagoioDeployTarget:
                 generation=newest.generation,
             )
 
-    def _wait_for_window(self) -> None:
-        """Refuse to deploy outside of the window, unless what is in the form would expire before it opens.
-
-        Raises:
-            TemporaryError: It is closed.
-        """
-        if self._window is None:
-            return
-        now = self._clock.now()
-        wait = self._window.opens_in(now)
-        held: Expiry | None = self._newest.expiry if self._newest is not None else None
-        would_expire = held is not None and held.is_past(now + wait)
-        if wait > timedelta() and not would_expire:
-            raise TemporaryError(
-                f"{self.name}: {self._config.project} is deployed to in its window only ({self._config.window})",
-                hint=f"It opens at {now + wait:%Y-%m-%d %H:%M} UTC",
-                retry_after=wait,
-            )
-
 
 def _mode(form: Form, config: TagoioDeployConfig, context: TargetContext) -> ManualMode | HttpMode | DelegateMode:
     if config.http is not None:
@@ -141,7 +116,3 @@ def _mode(form: Form, config: TagoioDeployConfig, context: TargetContext) -> Man
     if config.delegate is not None:
         return DelegateMode(form, config.delegate, context)
     return ManualMode(form, config)
-
-
-def _is_same(one: Entry, other: Entry) -> bool:
-    return (one.generation, one.fingerprint) == (other.generation, other.fingerprint)

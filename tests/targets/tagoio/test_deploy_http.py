@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rotator.domain.declares import Effect, Proof
-from rotator.domain.model import Entry, Expiry
+from rotator.domain.model import Entry
 from rotator.errors import (
     ConflictError,
     FencedError,
@@ -18,7 +18,6 @@ from rotator.errors import (
     RateLimitedError,
     RotatorError,
     ShapeError,
-    TemporaryError,
     UnavailableError,
     UnsupportedError,
 )
@@ -243,24 +242,6 @@ async def test_targets_of_one_project_take_turns(tagoio: SandboxTagoio, target: 
     for made in (one, other):
         assert list((await made.apply(PROJECT, [entry()])).logins) == ["ghcr"]
     assert deployments(tagoio) == 2
-
-
-async def test_a_closed_window(tagoio: SandboxTagoio, target: MakeTarget, entry: MakeEntry, clock: ManualClock) -> None:
-    """Outside of the window nothing is asked; it says when the window opens; inside of it, it is deployed."""
-    made = target(window="03:00-05:00 Europe/Berlin")
-    with pytest.raises(TemporaryError, match="2026-01-01 02:00 UTC") as caught:
-        await made.apply(PROJECT, [entry()])
-    assert (caught.value.retry_after, len(tagoio.asked)) == (timedelta(hours=1), 0)
-    clock.advance(timedelta(hours=1))
-    assert list((await made.apply(PROJECT, [entry()])).logins) == ["ghcr"]
-
-
-async def test_no_window_is_worth_a_gap(target: MakeTarget, entry: MakeEntry, clock: ManualClock) -> None:
-    """A login that would expire before the window opens is replaced at once."""
-    made = target(window="01:00-02:00")
-    await made.apply(PROJECT, [entry(expiry=Expiry(clock.now() + timedelta(hours=12)))])
-    clock.advance(timedelta(hours=6))
-    assert list((await made.apply(PROJECT, [entry(generation=2)])).logins) == ["ghcr"]
 
 
 async def test_no_secret_in_an_error(tagoio: SandboxTagoio, target: MakeTarget, entry: MakeEntry) -> None:
