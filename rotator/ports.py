@@ -396,6 +396,18 @@ class HandsOver(Protocol):
         ...
 
 
+@runtime_checkable
+class WatchesContent(Protocol):
+    """A `Target` that can tell when what a placement holds may have been changed. The others are read on a schedule."""
+
+    def changes(self) -> AsyncIterator[str]:
+        """Yield each placement that somebody may have changed; never ends by itself, survives outages.
+
+        May name one that has not changed, or that is none of the target's. Never yields where it is not set up for it.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What one transaction writes: all of it or nothing.

@@ -19,7 +19,7 @@ from rotator.engine.rollout import Rollout
 from rotator.engine.surroundings import Surroundings
 from rotator.engine.together import together
 from rotator.errors import ConflictError, RotatorError, ShapeError, StoreError
-from rotator.ports import Changes
+from rotator.ports import Changes, WatchesContent
 
 AT_ONCE = 4
 """Placements of one target that are read at the same time."""
@@ -78,6 +78,8 @@ class DriftWatch:
             group.create_task(asyncio.Event().wait(), name="drift")  # there may be no target to look at
             for target in self._targets:
                 group.create_task(self._look_forever(target), name=f"drift {target.name}")
+                if isinstance(target.port, WatchesContent):
+                    group.create_task(self._listen(target, target.port), name=f"changes {target.name}")
 
     async def look(self, target: DeliveryTarget) -> None:
         """Look at every placement of ``target`` once, a few at the same time.
@@ -111,6 +113,13 @@ class DriftWatch:
             async with self._surviving(target.name):
                 await self.look(target)
             await self._world.clock.sleep(self._interval * (1 - SPREAD * self._world.random()))
+
+    async def _listen(self, target: DeliveryTarget, port: WatchesContent) -> None:
+        """Look at each placement as soon as its target says that it may have changed."""
+        async with self._surviving(target.name):
+            async for placement in port.changes():
+                async with self._surviving(target.name):
+                    await self.look_at(target, placement, Rendering(self._ledger, target))
 
     async def _work_off(self, target: DeliveryTarget, placements: Iterator[str], rendering: Rendering) -> None:
         for placement in placements:

@@ -34,6 +34,7 @@ from rotator.sandbox.kubernetes_rbac import (
     is_allowed,
     parse_rule,
 )
+from rotator.sandbox.kubernetes_secret_watch import SecretFeed, watched_name
 from rotator.sandbox.kubernetes_status import Cause, RefusedError, bad_request, not_found
 from rotator.sandbox.kubernetes_store import Namespace, Objects, StoredSecret, check_secret
 from rotator.sandbox.kubernetes_watch import NamespaceFeed
@@ -63,6 +64,7 @@ class SandboxKubernetes(SandboxServer):
         self.others = OtherObjects(self._objects.next_version, self._authorize)
         """Objects of other API groups."""
         self._feed = NamespaceFeed(self._objects, bookmark_seconds)
+        self._secret_feed = SecretFeed(self._objects, bookmark_seconds)
         self._tokens: dict[str, tuple[Rule, ...]] = {}
         self._used: set[tuple[str, str]] = set()
         app.router.add_patch(_SECRET, self._patch_secret)
@@ -70,6 +72,7 @@ class SandboxKubernetes(SandboxServer):
         app.router.add_put(_SECRET, self._put_secret)
         app.router.add_delete(_SECRET, self._delete_secret)
         app.router.add_post("/api/v1/namespaces/{namespace}/secrets", self._post_secret)
+        app.router.add_get("/api/v1/secrets", self._watch_secrets)
         app.router.add_get(_ACCOUNT, self._get_account)
         app.router.add_patch(_ACCOUNT, self._patch_account)
         self.others.add_routes(app.router)
@@ -83,6 +86,11 @@ class SandboxKubernetes(SandboxServer):
     def watchers(self) -> int:
         """Return how many watches are open."""
         return self._feed.watchers
+
+    @property
+    def secret_watchers(self) -> int:
+        """Return how many watches of Secrets are open."""
+        return self._secret_feed.watchers
 
     def add_token(self, token: str, rules: Iterable[Mapping[str, Any]] = EVERYTHING) -> None:
         """Let whoever shows ``token`` do what ``rules`` grant: RBAC rules, each optionally with a ``namespace``."""
@@ -141,6 +149,7 @@ class SandboxKubernetes(SandboxServer):
     def close_watches(self) -> None:
         """End every open watch, as a server does that restarts."""
         self._feed.close_watches()
+        self._secret_feed.close_watches()
 
     # -- who may do what ---------------------------------------------------------------------------------------------
 
@@ -155,6 +164,8 @@ class SandboxKubernetes(SandboxServer):
         namespace, name = request.match_info.get("namespace", ""), request.match_info.get("name", "")
         if resource == "namespaces":
             namespace = name
+        if verb == "watch" and resource == "secrets":
+            name = watched_name(request.query)
         asked = Attributes(verb, group, resource, namespace, name)
         if not is_allowed(self._rules(request), asked):
             raise RefusedError(403, forbidden_message("sandbox", asked), about=(resource, name))
@@ -200,6 +211,12 @@ class SandboxKubernetes(SandboxServer):
         namespace, name = self._authorize(request, "get", "secrets")
         return _reply(self._objects.get_secret(namespace, name).body())
 
+    async def _watch_secrets(self, request: web.Request) -> web.StreamResponse:
+        if request.query.get("watch") not in {"true", "1"}:
+            raise not_found("secrets", "")
+        self._authorize(request, "watch", "secrets")
+        return await self._secret_feed.watch(request)
+
     async def _post_secret(self, request: web.Request) -> web.Response:
         namespace, _ = self._authorize(request, "create", "secrets")
         body = await _json(request)
@@ -222,6 +239,7 @@ class SandboxKubernetes(SandboxServer):
         namespace, name = self._authorize(request, "delete", "secrets")
         stored = self._objects.get_secret(namespace, name)
         del self._objects.secrets[namespace][name]
+        self._secret_feed.publish("DELETED", stored)
         details = {"name": name, "kind": "secrets", "uid": stored.uid}
         return _reply({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 
@@ -276,8 +294,10 @@ class SandboxKubernetes(SandboxServer):
             uid = self._objects.new_uid()
             stored = StoredSecret(namespace, name, uid, self._objects.next_version(), state)
             self._objects.secrets[namespace][name] = stored
+            self._secret_feed.publish("ADDED", stored)
         elif state is not stored.state:
             stored.state, stored.version = state, self._objects.next_version()
+            self._secret_feed.publish("MODIFIED", stored)
         return stored
 
     # -- service accounts --------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 Source: https://kubernetes.io/docs/reference/access-authn-authz/rbac/ (reference documentation of Kubernetes).
 A rule names ``apiGroups``, ``resources`` and ``verbs``; ``resourceNames`` narrows it to named objects and therefore
-never matches a request without a name (a list, a watch, a POST).
+never matches a request without a name (a POST, a list, a watch without ``fieldSelector=metadata.name=...``).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -373,3 +373,35 @@ async def running(world: Any, duration: timedelta) -> None:
     assert not looks.done()
     looks.cancel()
     await asyncio.gather(looks, return_exceptions=True)
+
+
+async def test_a_target_that_tells_of_changes_is_looked_at_at_once(
+    memory_world: Callable[..., Any], target: Callable[..., Any]
+) -> None:
+    """What a target says was changed is repaired without waiting for the interval; nobody is fought there either."""
+    world, prod = memory_world(), target("prod", "web", "api")
+    world.add("ecr", prod)
+    await world.rotate("ecr")
+    told: asyncio.Queue[str] = asyncio.Queue()
+    prod.changes = lambda: telling(told)
+    looks = asyncio.create_task(drift_of(world).run())
+    try:
+        for _ in range(5):
+            overwrite(prod, "web")
+            told.put_nowait("web")
+            await idle()
+        assert [one.is_contested for one in said(world, DriftFound)] == [False, False, False, True]
+        told.put_nowait("of no target")
+        overwrite(prod, "api")
+        told.put_nowait("api")
+        await idle()
+        assert [one.placement for one in said(world, DriftRepaired)] == ["web", "web", "web", "api"]
+    finally:
+        looks.cancel()
+        await asyncio.gather(looks, return_exceptions=True)
+
+
+async def telling(told: asyncio.Queue[str]) -> AsyncIterator[str]:
+    """Yield what is put into ``told``."""
+    while True:
+        yield await told.get()

@@ -36,6 +36,8 @@ _MERGE_PATCH = "application/merge-patch+json"
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _LIST = Ask("list", "namespaces")
 _WATCH = Ask("watch", "namespaces")
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""Asks for an object's metadata instead of the object."""
 
 
 class Conflicts(StrEnum):
@@ -180,7 +182,24 @@ class KubernetesApi:
             lines,
         ):
             check_answer(response, _WATCH, self._target)
-            yield _events(lines, self._target)
+            yield _events(lines, _WATCH, self._target)
+
+    @asynccontextmanager
+    async def watch_secrets(self, name: str, idle: float) -> AsyncIterator[AsyncIterator[Any]]:
+        """Hand over the events of the Secrets called ``name`` in all namespaces, from what is there now on, parsed.
+
+        The objects have metadata only: no secret travels. Needs ``watch``, which ``resourceNames`` may limit: the
+        server takes the name in the field selector for the request's (``k8s.io/apiserver`` handlers/get.go, read
+        2026-11-28). Ends and raises as `watch_namespaces`.
+        """
+        ask = Ask("watch", "secrets", name=name)
+        query = f"watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}"
+        connection = await self._access.connect()
+        url = f"{connection.server}/api/v1/secrets?{query}&fieldSelector=metadata.name%3D{quote(name, safe='')}"
+        headers = {"Accept": _METADATA, **connection.headers}
+        async with self._transport.stream(connection.peer, url, headers=headers, idle=idle) as (response, lines):
+            check_answer(response, ask, self._target)
+            yield _events(lines, ask, self._target)
 
     async def is_allowed(self, ask: Ask) -> bool:
         """Return whether we may do ``ask``, by a SelfSubjectAccessReview, which every known user may make."""
@@ -240,7 +259,7 @@ def _quoted(name: str) -> str:
     return quote(name, safe="")
 
 
-async def _events(lines: AsyncIterator[bytes], target: str) -> AsyncIterator[Any]:
+async def _events(lines: AsyncIterator[bytes], ask: Ask, target: str) -> AsyncIterator[Any]:
     async for line in lines:
         if line.strip():
-            yield parse_object(Response(200, {}, line), _WATCH, target)
+            yield parse_object(Response(200, {}, line), ask, target)

@@ -155,6 +155,10 @@ class KubernetesConfig(TargetConfig):
     resync: Annotated[Duration, AfterValidator(_not_too_often)] = timedelta(minutes=5)
     """Time between two full lists of the namespaces, in case a watch missed something; at least ``10s``."""
 
+    watch_secrets: bool = False
+    """Watch the Secrets of this name, so that an edit by somebody else is noticed in seconds and not only every
+    ``engine.drift_interval``. Needs the right to watch them by name in the whole cluster; only metadata is asked."""
+
     labels: dict[str, str] = Field(default_factory=dict)
     """Labels to put on the Secret, beside those that are there."""
 

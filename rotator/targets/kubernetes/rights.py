@@ -23,6 +23,8 @@ def needed_rights(config: KubernetesConfig, namespaces: Iterable[str], *, fixed:
         fixed: Whether they are known by name, so that none has to be listed.
     """
     listing = [] if fixed else [Ask("list", "namespaces"), Ask("watch", "namespaces")]
+    if config.watch_secrets:
+        listing.append(Ask("watch", "secrets", name=config.secret))
     return listing + [ask for namespace in namespaces for ask in _rights_in(config, namespace)]
 
 

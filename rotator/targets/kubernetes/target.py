@@ -36,6 +36,7 @@ from rotator.targets.kubernetes.secret import (
     render,
     version_of,
 )
+from rotator.targets.kubernetes.secret_watch import SecretWatch
 from rotator.targets.kubernetes.service_account import name_secret
 from rotator.targets.kubernetes.watch import NamespaceWatch, Pace
 from rotator.transport import Peer
@@ -160,6 +161,41 @@ class KubernetesTarget:
                 if task.done():
                     task.result()
                 yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def changes(self) -> AsyncIterator[str]:
+        """Yield each placement whose Secret somebody else created, changed or deleted, those that are there first.
+
+        Never yields without ``watch_secrets``.
+        """
+        news = asyncio.Event()
+        if not self._config.watch_secrets:
+            await news.wait()
+        waiting: dict[str, None] = {}
+
+        def note(namespace: str, version: str) -> None:
+            placement = f"{namespace}/{self._config.secret}"
+            written = self._written.get(placement)
+            if self._selection.has(namespace) and (written is None or written.version != version):
+                waiting[placement] = None
+                news.set()
+
+        follower = SecretWatch(self._api, self._config.secret, self._context)
+        task = asyncio.create_task(follower.follow(note))  # of its own, as in `watch`
+        task.add_done_callback(lambda _: news.set())
+        try:
+            while True:
+                await news.wait()
+                news.clear()
+                if task.done():
+                    task.result()
+                while waiting:
+                    placement = next(iter(waiting))
+                    del waiting[placement]
+                    yield placement
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):

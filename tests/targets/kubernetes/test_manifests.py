@@ -49,6 +49,7 @@ def rules(name: str, namespace: str = "web") -> list[dict[str, Any]]:
         pytest.param(
             ["role.yaml"], {"secret_template": "argocd_repository", "data": {"url": "ghcr.io"}}, id="another template"
         ),
+        pytest.param(["role.yaml", "cluster-role-watch-secrets.yaml"], {"watch_secrets": True}, id="watched"),
     ],
 )
 async def test_rights_are_enough_and_all_used(
@@ -76,6 +77,14 @@ async def test_rights_are_enough_and_all_used(
         while not cluster.watchers:
             await asyncio.sleep(0)
         await changes.aclose()  # type: ignore[attr-defined]  # an async generator behind the port's iterator
+    if "watch_secrets" in options:
+        edits = target.changes()
+        data = {".dockerconfigjson": "e30="}
+        body = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson", "data": data}
+        cluster.set_secret("web", {**body, "metadata": {"name": "regcred"}})
+        async with asyncio.timeout(5):
+            await anext(edits)
+        await edits.aclose()  # type: ignore[attr-defined]  # as above
     wanted = {(verb, resource) for rule in granted for verb in rule["verbs"] for resource in rule["resources"]}
     assert cluster.verbs_used() == wanted
     assert await target.missing_rights() == []
@@ -83,12 +92,16 @@ async def test_rights_are_enough_and_all_used(
 
 @pytest.mark.parametrize("path", sorted(DEPLOY.glob("*role*.yaml")), ids=lambda path: path.name)
 def test_no_right_reaches_other_secrets(path: Path) -> None:
-    """What is in a namespace is granted by name only; nothing lists, watches or deletes it; no wildcard."""
+    """What is in a namespace is granted by name only; nothing lists or deletes it; no wildcard.
+
+    Only the manifest that is named for it lets Secrets be watched.
+    """
+    never = {"list", "delete", "deletecollection"} | (set() if "watch" in path.name else {"watch"})
     for rule in (rule for body in documents(path.name) for rule in body.get("rules", ())):
         assert "*" not in [*rule["verbs"], *rule["resources"], *rule["apiGroups"]]
         if rule["resources"] != ["namespaces"]:
             assert rule["resourceNames"]
-            assert not {"list", "watch", "delete", "deletecollection"} & set(rule["verbs"])
+            assert not never & set(rule["verbs"])
 
 
 def test_bindings_bind_what_is_there() -> None:
