@@ -66,11 +66,12 @@ class InForce:
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """A vendor ended a login, or overwrote it, while ``holders`` held it."""
+    """A vendor ended a login because it ``was_asked`` to, or overwrote it, while ``holders`` held it."""
 
     credential: str
     secret: str
     holders: frozenset[Spot]
+    was_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,8 @@ class Judge:
         version = self.versions.get(self.kept.get(killed.secret, ("", 0)))
         current = self.current(killed.credential)
         is_worthless = any(
-            one is not None and (one.withdrawn_at or one.rejected_at or one.leaked_at) for one in (version, current)
+            one is not None and (one.withdrawn_at or one.rejected_at or (one.leaked_at and not killed.was_asked))
+            for one in (version, current)
         )
         if STRATEGIES[killed.credential] is Strategy.OVERWRITE:
             return
@@ -324,7 +326,7 @@ class Scene:
             self.note(Asked(self.world.clock.monotonic(), "ended", name))
             secret = vendor.tokens.get(handle, ("", ""))[1]
             if vendor.retire_fault is None and secret:
-                self.note(Killed(name, secret, self.holders(name, secret)))
+                self.note(Killed(name, secret, self.holders(name, secret), was_asked=True))
             outcome = await retire(handle, login)
             await self.interact()
             return outcome
