@@ -1,7 +1,7 @@
 """Who may use the admin API: the kernel's word on a UNIX socket, a bearer token over TCP.
 
-Deciding is apart from serving: `Access.admit` looks at a `Knock` and says who it is, or why not. A role can later be
-added to `Caller` without touching whoever asks.
+Deciding is apart from serving: `Access.admit` looks at a `Knock` and says who it is and in which role, or why not. What
+a role may do stands beside the paths (`rotator.admin.routes`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import secrets
 import stat
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -29,6 +30,17 @@ MAX_TOKENS_BYTES = 64 << 10
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
+class Role(IntEnum):
+    """What a caller may do; each may do what those before it may."""
+
+    VIEWER = 1
+    """Look."""
+    OPERATOR = 2
+    """Rotate, put an earlier version back, apply a plan, try targets and say that a login is in place."""
+    ADMIN = 3
+    """Report a leak, which ends logins at their vendor at once; be shown a login."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Somebody who was let in.
@@ -36,10 +48,12 @@ class Caller:
     Args:
         name: Who, for the record of what was asked: ``uid 0``, ``token 2`` (the second line of the tokens file).
         via: ``unix`` or ``tcp``.
+        role: What they may do.
     """
 
     name: str
     via: str
+    role: Role = Role.OPERATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +119,7 @@ class SocketAccess:
                 f"user id {knock.uid} may not use this socket",
                 hint="Run this as root or as the daemon's user, or add the id to admin.allow_uids",
             )
-        return Caller(f"uid {knock.uid}", "unix")
+        return Caller(f"uid {knock.uid}", "unix", Role.ADMIN)
 
 
 class TokenAccess:
@@ -146,28 +160,41 @@ class TokenAccess:
         scheme, _, shown = knock.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not shown.strip():
             return Refusal("token_required", "a bearer token is needed", hint="Send Authorization: Bearer <token>")
-        line = self._tokens.find(shown.strip())
-        if line is None:
+        found = self._tokens.find(shown.strip())
+        if found is None:
             self._throttle.failed(knock.address, now)
             return Refusal("token_unknown", "this token is not known", hint="Its line must be in admin.tokens_file")
-        return Caller(f"token {line}", "tcp")
+        return Caller(f"token {found.line}", "tcp", found.role)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the tokens file, without its token.
+
+    Args:
+        line: Its number, from 1.
+        role: What whoever shows the token may do.
+    """
+
+    line: int
+    role: Role = Role.OPERATOR
 
 
 class Tokens:
     """Known tokens, as keyed digests; the tokens themselves are not kept.
 
     Args:
-        tokens: Line number and token.
+        tokens: Line and token.
     """
 
-    def __init__(self, tokens: Sequence[tuple[int, str]]) -> None:
+    def __init__(self, tokens: Sequence[tuple[Line, str]]) -> None:
         self._key = secrets.token_bytes(32)
         self._digests = [(line, self._digest(token)) for line, token in tokens]
 
-    def find(self, shown: str) -> int | None:
+    def find(self, shown: str) -> Line | None:
         """Return the line of the token that was shown; None when it is none. Takes as long for any."""
         digest = self._digest(shown)
-        found: int | None = None
+        found: Line | None = None
         for line, known in self._digests:
             if hmac.compare_digest(digest, known):
                 found = line
@@ -178,10 +205,13 @@ class Tokens:
 
 
 def read_tokens(path: Path) -> Tokens:
-    """Return the tokens in a file: one per line; empty lines and lines that begin with ``#`` are passed over.
+    """Return the tokens in a file: one per line, and after a space the role of whoever shows it (``operator`` without).
+
+    Empty lines and lines that begin with ``#`` are passed over.
 
     Raises:
-        ConfigError: It cannot be read, others may read it, or it has no token, too many, or one that is too short.
+        ConfigError: It cannot be read, others may read it, or it has no token, too many, one that is too short, or a
+            role that is none.
     """
     try:
         with path.open("rb") as stream:
@@ -193,22 +223,35 @@ def read_tokens(path: Path) -> Tokens:
         raise ConfigError([f"admin.tokens_file: {path} may be read by others; run chmod 600 {path}"])
     lines = content[:MAX_TOKENS_BYTES].decode(errors="replace").splitlines()
     found = [(number, line.strip()) for number, line in enumerate(lines, 1)]
-    tokens = [(number, token) for number, token in found if token and not token.startswith("#")]
+    tokens = [(number, *_parted(line)) for number, line in found if line and not line.startswith("#")]
     if mistakes := _token_mistakes(tokens, path):
         raise ConfigError(mistakes)
-    return Tokens(tokens)
+    return Tokens([(Line(number, Role[role.upper()]), token) for number, token, role in tokens])
 
 
-def _token_mistakes(tokens: Sequence[tuple[int, str]], path: Path) -> list[str]:
+def _parted(line: str) -> tuple[str, str]:
+    """Return the token and the word for its role."""
+    token, _, role = line.partition(" ")
+    return token, role.strip() or Role.OPERATOR.name.lower()
+
+
+def _token_mistakes(tokens: Sequence[tuple[int, str, str]], path: Path) -> list[str]:
     if not tokens:
         return [f"admin.tokens_file: {path} has no token; write one per line, such as openssl rand -hex 32 makes"]
     if len(tokens) > MAX_TOKENS:
         return [f"admin.tokens_file: {path} has more than {MAX_TOKENS} tokens; remove some"]
-    return [
+    short = [
         f"admin.tokens_file: {path}:{number}: the token is shorter than {MIN_TOKEN_CHARS} characters; make a longer one"
-        for number, token in tokens
+        for number, token, _ in tokens
         if len(token) < MIN_TOKEN_CHARS
     ]
+    roles = ", ".join(role.name.lower() for role in Role)
+    strange = [
+        f"admin.tokens_file: {path}:{number}: after the token and a space comes its role: {roles}"
+        for number, _, role in tokens
+        if role.upper() not in Role.__members__
+    ]
+    return [*short, *strange]
 
 
 def _cross_site(knock: Knock) -> Refusal | None:

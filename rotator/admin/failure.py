@@ -25,6 +25,7 @@ STATUS: dict[str, int] = {
     "token_unknown": 401,
     "caller_not_allowed": 403,
     "local_only": 403,
+    "role_too_low": 403,
     "cross_site": 403,
     "unknown_path": 404,
     "method_not_allowed": 405,
@@ -59,6 +60,12 @@ class LocalOnlyError(PermanentError):
     """This is answered on the UNIX socket alone."""
 
     code = "local_only"
+
+
+class RoleTooLowError(PermanentError):
+    """The caller is known and may not do this."""
+
+    code = "role_too_low"
 
 
 class BusyError(PermanentError):

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime
 
 from rotator.admin.leak_models import LeakList, LeakReport, LeakView
 from rotator.admin.models import ProblemEnvelope
-from rotator.admin.routes import Key, UsedCaller, UsedContext
+from rotator.admin.routes import Admin, Key, UsedContext
 
 Name = Annotated[str, Path(max_length=63)]
 
@@ -27,9 +27,7 @@ router = APIRouter(
 
 
 @router.post("/credentials/{name}/leaks", status_code=202)
-async def report_leak(
-    context: UsedContext, caller: UsedCaller, name: Name, body: LeakReport, key: Key = None
-) -> LeakView:
+async def report_leak(context: UsedContext, caller: Admin, name: Name, body: LeakReport, key: Key = None) -> LeakView:
     """Take note that the secret in use is known to others; it is replaced everywhere at once, and ended."""
 
     async def act() -> LeakView:

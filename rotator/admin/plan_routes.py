@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from rotator.admin.models import ProblemEnvelope
 from rotator.admin.plan_models import Application, AppliedPlan, Names, PlanView, Started
-from rotator.admin.routes import Key, UsedCaller, UsedContext
+from rotator.admin.routes import Key, Operator, UsedContext
 
 _log: Any = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ async def read_plan(
 
 
 @router.post("/applications", status_code=202)
-async def apply_plan(context: UsedContext, caller: UsedCaller, body: Application, key: Key = None) -> AppliedPlan:
+async def apply_plan(context: UsedContext, caller: Operator, body: Application, key: Key = None) -> AppliedPlan:
     """Start the rotations of a plan, unless anything that it depends on has changed: then none of them."""
 
     async def act() -> AppliedPlan:

@@ -13,8 +13,8 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import StreamingResponse
 
 from rotator import __version__
-from rotator.admin.access import Caller
-from rotator.admin.failure import BusyError
+from rotator.admin.access import Caller, Role
+from rotator.admin.failure import BusyError, RoleTooLowError
 from rotator.admin.idempotency import Answers
 from rotator.admin.leak_models import LeakView
 from rotator.admin.models import (
@@ -74,8 +74,31 @@ async def _caller(request: Request) -> Caller:
     return caller
 
 
+async def _operator(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+    return _at_least(Role.OPERATOR, caller)
+
+
+async def _admin(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+    return _at_least(Role.ADMIN, caller)
+
+
+def _at_least(role: Role, caller: Caller) -> Caller:
+    """Return ``caller``.
+
+    Raises:
+        RoleTooLowError: They may not do what needs ``role``.
+    """
+    if caller.role >= role:
+        return caller
+    raise RoleTooLowError(
+        f"this needs the role {role.name.lower()}, and {caller.name} is {caller.role.name.lower()}",
+        hint="Roles are given in admin.tokens_file, after the token; on the UNIX socket everybody is admin",
+    )
+
+
 UsedContext = Annotated[Context, Depends(_context)]
-UsedCaller = Annotated[Caller, Depends(_caller)]
+Operator = Annotated[Caller, Depends(_operator)]
+Admin = Annotated[Caller, Depends(_admin)]
 Name = Annotated[str, Path(max_length=63)]
 RotationId = Annotated[str, Path(max_length=100)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
@@ -128,7 +151,7 @@ async def read_credential(context: UsedContext, name: Name) -> CredentialDetail:
 
 @router.post("/credentials/{name}/rotations", status_code=202)
 async def request_rotation(
-    context: UsedContext, caller: UsedCaller, name: Name, body: RotationRequest, key: Key = None
+    context: UsedContext, caller: Operator, name: Name, body: RotationRequest, key: Key = None
 ) -> Accepted:
     """Rotate one credential now, or join the rotation of it that runs."""
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 
 from rotator.admin.failure import LocalOnlyError
 from rotator.admin.models import ProblemEnvelope
-from rotator.admin.routes import UsedCaller, UsedContext
+from rotator.admin.routes import Admin, Operator, UsedContext
 from rotator.admin.target_models import (
     Acknowledged,
     Acknowledgement,
@@ -36,14 +36,14 @@ async def list_targets(context: UsedContext) -> PlaceList:
 
 
 @router.post("/{name}/trials")
-async def try_target(context: UsedContext, name: Name, _: Nothing) -> TrialList:
+async def try_target(context: UsedContext, _caller: Operator, name: Name, _: Nothing) -> TrialList:
     """Read one target's placements, at most 20, without writing anything."""
     trials = await context.surface.try_target(name)
     return TrialList(target=name, trials=tuple(TrialView.of(one) for one in trials))
 
 
 @router.post("/{name}/acknowledgements")
-async def acknowledge(context: UsedContext, caller: UsedCaller, name: Name, body: Acknowledgement) -> Acknowledged:
+async def acknowledge(context: UsedContext, caller: Operator, name: Name, body: Acknowledgement) -> Acknowledged:
     """Take the caller's word that a login which a person was to enter is in place. May be repeated."""
     done = await context.surface.acknowledge(name, body.generation, caller.name)
     delivery = done.delivery
@@ -58,7 +58,7 @@ async def acknowledge(context: UsedContext, caller: UsedCaller, name: Name, body
 
 
 @router.post("/{name}/revelations")
-async def reveal(context: UsedContext, caller: UsedCaller, name: Name, _: Nothing) -> RevealedLogin:
+async def reveal(context: UsedContext, caller: Admin, name: Name, _: Nothing) -> RevealedLogin:
     """Show the login that a person is to enter, once per generation. On the UNIX socket only."""
     if caller.via != "unix":
         raise LocalOnlyError(

@@ -8,7 +8,7 @@ import structlog
 from fastapi import APIRouter, Path
 
 from rotator.admin.models import Accepted, ProblemEnvelope
-from rotator.admin.routes import Key, UsedCaller, UsedContext
+from rotator.admin.routes import Key, Operator, UsedContext
 from rotator.admin.version_models import RollbackRequest, VersionList, VersionView
 
 Name = Annotated[str, Path(max_length=63)]
@@ -31,7 +31,7 @@ async def list_versions(context: UsedContext, name: Name) -> VersionList:
 
 @router.post("/rollbacks", status_code=202)
 async def request_rollback(
-    context: UsedContext, caller: UsedCaller, name: Name, body: RollbackRequest, key: Key = None
+    context: UsedContext, caller: Operator, name: Name, body: RollbackRequest, key: Key = None
 ) -> Accepted:
     """Put an earlier version back, under a new generation; it is verified before it is delivered."""
 

@@ -50,6 +50,10 @@ class CredentialConfig(BaseModel):
     max_age: Duration | None = None
     """Rotate at this age even when it does not expire or nobody knows. None: no such rule."""
 
+    formerly: str | None = None
+    """The name that it had before it was renamed, so that its generations go on above those given out under that name.
+    None: it always had this one."""
+
     rollout: RolloutConfig = RolloutConfig()
     """In which steps a new version reaches the placements."""
 

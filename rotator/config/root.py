@@ -55,7 +55,8 @@ class AdminConfig(_Section):
     """``host:port`` for the admin API over TCP. None: not offered. Needs ``tokens_file``."""
 
     tokens_file: str | None = None
-    """File, mode 0600, with one bearer token per line, for TCP."""
+    """File, mode 0600, with one bearer token per line, for TCP; after a space the role of whoever shows it: ``viewer``,
+    ``operator`` (without a word) or ``admin``."""
 
 
 class MetricsConfig(_Section):

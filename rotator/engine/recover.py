@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from rotator.domain.audit import of_end
+from rotator.domain.model import Record
 from rotator.domain.rotation import Rotation, State, Step, advance, end
 from rotator.engine.credential import Credential
 from rotator.engine.dispatch import Dispatcher
@@ -37,9 +39,11 @@ async def recover(credentials: Mapping[str, Credential], ledger: Ledger, dispatc
     fates = {one.id: fate(one, is_configured=one.credential in credentials) for one in ledger.open_rotations()}
     left = [one for one in ledger.open_rotations() if fates[one.id] is not None]
     abandoned = [end(one, State.ABANDONED, fates[one.id] or "", at=clock.now()) for one in left]
-    removed = list(strays(credentials, ledger))
-    if abandoned or removed:
-        await ledger.commit(Changes(rotations=abandoned, removed=removed, audit=[of_end(one) for one in abandoned]))
+    removed, renamed = list(strays(credentials, ledger)), list(renames(credentials, ledger))
+    if abandoned or removed or renamed:
+        await ledger.commit(
+            Changes(records=renamed, rotations=abandoned, removed=removed, audit=[of_end(one) for one in abandoned])
+        )
     for rotation in ledger.open_rotations():
         if rotation.state is State.RUNNING:
             await dispatcher.resume(_issued(rotation))
@@ -59,3 +63,12 @@ def strays(credentials: Mapping[str, Credential], ledger: Ledger) -> Iterator[tu
     for delivery in ledger.deliveries():
         if (delivery.target, delivery.credential) not in wanted:
             yield delivery.target, delivery.placement, delivery.credential
+
+
+def renames(credentials: Mapping[str, Credential], ledger: Ledger) -> Iterator[Record]:
+    """Yield the record of every renamed credential that is behind the generations of its former name."""
+    for name, credential in credentials.items():
+        former = ledger.record(credential.config.formerly) if credential.config.formerly else None
+        record = ledger.record(name)
+        if former is not None and record.generation < former.generation:
+            yield replace(record, generation=former.generation)

@@ -362,6 +362,12 @@ class Served:
             yield session
 
     @asynccontextmanager
+    async def as_role(self, role: str) -> AsyncIterator[aiohttp.ClientSession]:
+        """Yield a client over TCP that shows the token of a role."""
+        async with self.tcp(f"{TOKEN}-{role}") as session:
+            yield session
+
+    @asynccontextmanager
     async def tcp(self, token: str | None = TOKEN) -> AsyncIterator[aiohttp.ClientSession]:
         """Open a client on the admin listener; None sends no token."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -380,7 +386,8 @@ def tokens_file(tmp_path: Path) -> Path:
     """Return a file with one known token in its second line."""
     path = tmp_path / "tokens"
     path.touch(mode=0o600)
-    path.write_text(f"# for the tests\n{TOKEN}\n")
+    roles = "".join(f"{TOKEN}-{role} {role}\n" for role in ("viewer", "operator", "admin"))
+    path.write_text(f"# for the tests\n{TOKEN}\n{roles}")
     return path
 
 

@@ -5,10 +5,22 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rotator.admin.access import Caller, Knock, Refusal, SocketAccess, TokenAccess, Tokens, host_of, read_tokens
+from rotator.admin.access import (
+    Caller,
+    Knock,
+    Line,
+    Refusal,
+    Role,
+    SocketAccess,
+    TokenAccess,
+    Tokens,
+    host_of,
+    read_tokens,
+)
 from rotator.admin.throttle import MAX_ADDRESSES, MAX_FAILURES, Throttle
 from rotator.errors import ConfigError
 from rotator.sandbox.clock import ManualClock
@@ -22,7 +34,7 @@ def _knock(method: str = "GET", address: str = "192.0.2.1", **headers: str) -> K
 
 
 def _access(clock: ManualClock, host: str = "127.0.0.1") -> TokenAccess:
-    return TokenAccess(Tokens([(3, TOKEN)]), host, clock)
+    return TokenAccess(Tokens([(Line(3), TOKEN)]), host, clock)
 
 
 def _code(answer: Caller | Refusal) -> str:
@@ -166,8 +178,8 @@ def test_the_throttle_is_bounded() -> None:
 
 def test_tokens_are_not_kept() -> None:
     """The object that knows tokens does not hold one."""
-    tokens = Tokens([(1, TOKEN)])
-    assert tokens.find(TOKEN) == 1
+    tokens = Tokens([(Line(1), TOKEN)])
+    assert tokens.find(TOKEN) == Line(1)
     assert TOKEN not in repr(vars(tokens))
 
 
@@ -206,7 +218,7 @@ def test_a_missing_tokens_file_is_refused(tmp_path: Path) -> None:
 def test_a_good_tokens_file_is_read(tmp_path: Path) -> None:
     """Comments and empty lines are passed over; each token is known by its line."""
     tokens = read_tokens(_write(tmp_path / "tokens", f"# first\n\n  {TOKEN}  \n"))
-    assert (tokens.find(TOKEN), tokens.find("# first"), tokens.find("")) == (3, None, None)
+    assert (tokens.find(TOKEN), tokens.find("# first"), tokens.find("")) == (Line(3), None, None)
 
 
 @pytest.mark.parametrize(
@@ -222,3 +234,45 @@ def test_a_host_is_cut_out(authority: str, host: str) -> None:
 def test_this_test_run_is_a_known_user() -> None:
     """The own user is always let in, so that the daemon's owner is never locked out."""
     assert _code(SocketAccess(os.geteuid(), []).admit(Knock("GET", {}, uid=os.geteuid()))) == "in"
+
+
+def test_each_line_may_name_a_role(tmp_path: Path) -> None:
+    """After a token comes the role of whoever shows it; without one it is operator."""
+    lines = [
+        f"{TOKEN}-{number}{role}" for number, role in enumerate(["", " viewer", " operator", " admin", "  Admin "])
+    ]
+    tokens = read_tokens(_write(tmp_path / "tokens", "\n".join(lines)))
+
+    roles = [found.role for number in range(5) if (found := tokens.find(f"{TOKEN}-{number}"))]
+
+    assert roles == [Role.OPERATOR, Role.VIEWER, Role.OPERATOR, Role.ADMIN, Role.ADMIN]
+
+
+def test_a_role_that_is_none_is_refused(tmp_path: Path) -> None:
+    """A word that is no role is refused with its line and the roles there are; the token is not repeated."""
+    with pytest.raises(ConfigError) as raised:
+        read_tokens(_write(tmp_path / "tokens", f"{TOKEN} root"))
+
+    assert "tokens:1: after the token and a space comes its role: viewer, operator, admin" in str(raised.value)
+    assert TOKEN not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "status"),
+    [
+        pytest.param("viewer", "credentials/ghcr/rotations", 403, id="a viewer does not rotate"),
+        pytest.param("operator", "credentials/ghcr/rotations", 202, id="an operator rotates"),
+        pytest.param("operator", "credentials/ghcr/leaks", 403, id="an operator reports no leak"),
+        pytest.param("admin", "credentials/ghcr/leaks", 202, id="an admin reports a leak"),
+        pytest.param("viewer", "targets/tago/acknowledgements", 403, id="a viewer acknowledges nothing"),
+    ],
+)
+async def test_a_role_says_what_may_be_asked(served: Any, role: str, path: str, status: int) -> None:
+    """What changes something needs its role; the answer names the role that is missing and who lacks it."""
+    body = {"generation": 1} if "acknow" in path else {"reason": "a test"}
+    async with served.as_role(role) as session, session.post(f"/api/v1/{path}", json=body) as answer:
+        told = await answer.json()
+
+    assert answer.status == status, told
+    if status == 403:
+        assert (told["error"]["code"], "this needs the role" in told["error"]["message"]) == ("role_too_low", True)

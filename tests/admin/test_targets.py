@@ -87,7 +87,7 @@ async def test_a_login_is_shown_on_the_socket(served: Any) -> None:
 
 async def test_a_login_is_never_shown_over_tcp(served: Any) -> None:
     """I6: a token over TCP, however valid, gets no login, and nothing counts as shown."""
-    async with served.tcp() as session:
+    async with served.as_role("admin") as session:
         status, body = await post(session, "tago/revelations", {})
     assert (status, body["error"]["code"], served.daemon.acts) == (403, "local_only", [])
     assert SHOWN not in repr(body)

@@ -256,3 +256,16 @@ def test_a_delivery_is_a_value(world: Any) -> None:
     one = Delivery("prod", "web", "ecr", 1, DeliveryState.INTENDED, at)
     assert one == Delivery("prod", "web", "ecr", 1, DeliveryState.INTENDED, at)
     assert VerificationError.code == "verification"
+
+
+async def test_a_rename_does_not_reset_a_generation(world: Any, target: Callable[..., Any]) -> None:
+    """I3: a credential that was renamed goes on above the generations that its former name had given out."""
+    world.add("ecr-old", target("prod", "web"))
+    for _ in range(3):
+        await world.rotate("ecr-old")
+    del world.credentials["ecr-old"]
+    world.add("ecr", target("prod", "web"), formerly="ecr-old")
+    await recover(world.credentials, world.ledger, world.dispatcher, world.clock)
+
+    assert await world.rotate("ecr") == "succeeded"
+    assert world.ledger.current("ecr").generation == 4
