@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from rotator.config.root import EngineConfig
 from rotator.domain.audit import of_deliveries
+from rotator.domain.delivery import merge
 from rotator.domain.events import DeliveryFinished, Event, TargetFailed
 from rotator.domain.model import Delivery, DeliveryState, Entry, Held, Version
 from rotator.domain.waves import Spot
@@ -17,6 +18,7 @@ from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.ledger import Ledger
 from rotator.engine.refusals import Refusals
 from rotator.engine.rendering import Rendering
+from rotator.engine.report import Report
 from rotator.engine.together import together
 from rotator.engine.turns import UNDONE, Turns
 from rotator.errors import (
@@ -31,32 +33,6 @@ from rotator.ports import Changes, Clock
 
 BATCH = 1000
 """Outcomes written to the store in one transaction; a crash repeats at most this many idempotent writes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a delivery came to.
-
-    Args:
-        confirmed: Placements that were read back and found to hold the version.
-        failed: Placements that were not.
-        waiting: Required targets of which something is not confirmed.
-        error: The first error met; None when there was none.
-        awaiting: Placements that wait for a person, who has what they need; they are counted as failed, too.
-        deferred: Placements that wait for their turn, since what they hold is still good; counted as failed, too.
-    """
-
-    confirmed: int = 0
-    failed: int = 0
-    waiting: frozenset[str] = frozenset()
-    error: RotatorError | None = None
-    awaiting: int = 0
-    deferred: int = 0
-
-    def __str__(self) -> str:
-        """Return a sentence with the counts."""
-        waits = f", {self.deferred} wait for their turn" if self.deferred else ""
-        return f"{self.confirmed} of {self.confirmed + self.failed} placements confirmed{waits}"
 
 
 class Rollout:
@@ -448,24 +424,6 @@ class _Wave:
     work: Iterator[_Work]
     rendering: Rendering
     done: list[Delivery] = field(default_factory=list)
-
-
-def merge(known: Delivery, outcome: Delivery) -> Delivery:
-    """Return what is to be remembered of a placement: the later try of the newer generation, and what was confirmed.
-
-    A generation that was confirmed by an earlier try is confirmed, whatever became of the intent of a later one; but
-    not where a later try failed: then nobody knows what is there, and it is tried again.
-    """
-    if outcome.state is DeliveryState.AWAITING and known.confirmed_generation >= outcome.generation:
-        return known  # the person said meanwhile that it is done
-    is_latest = (outcome.generation, outcome.attempts) >= (known.generation, known.attempts)
-    latest = outcome if is_latest else known
-    confirmed = max(known.confirmed_generation, outcome.confirmed_generation)
-    if latest.state is DeliveryState.INTENDED and confirmed == latest.generation:
-        return replace(latest, state=DeliveryState.CONFIRMED, at=outcome.at, confirmed_generation=confirmed)
-    if latest.state is DeliveryState.FAILED and confirmed == latest.generation:
-        return replace(latest, confirmed_generation=0)
-    return latest if latest.confirmed_generation == confirmed else replace(latest, confirmed_generation=confirmed)
 
 
 def _different(placement: str) -> RotatorError:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from rotator.domain.declares import Proof
+from rotator.domain.delivery import merge
 from rotator.domain.events import DeliveryFinished, OperatorActed
 from rotator.domain.model import Delivery, DeliveryState
 from rotator.engine.handover import HandOver
 from rotator.engine.places import place_status, try_target
-from rotator.engine.rollout import merge
 from rotator.errors import (
     AwaitingOperatorError,
     ConflictError,

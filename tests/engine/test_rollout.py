@@ -14,9 +14,10 @@ import pytest
 
 from rotator.config.rollout import RolloutConfig
 from rotator.config.root import EngineConfig
+from rotator.domain.delivery import merge
 from rotator.domain.events import DeliveryFinished, TargetFailed
 from rotator.domain.model import Delivery, DeliveryState
-from rotator.engine.rollout import Rollout, _Work, merge
+from rotator.engine.rollout import Rollout, _Work
 from rotator.errors import (
     FencedError,
     NotFoundError,
