@@ -140,6 +140,13 @@ class DockerHubToken:
         """Ask the token server for a token without a scope; that counts against no pull limit."""
         return await auth_probe(self._context.registry, login)
 
+    limit_cost = 0
+
+    @property
+    def limit_host(self) -> str:
+        """The registry's own."""
+        return self._config.registry
+
     async def headroom(self, login: Login | None) -> Headroom:
         """Return what is left of the pull limit. See `rotator.ports.MeasuresHeadroom`."""
         return await ask_headroom(self._context, self._config.registry, login)

@@ -238,4 +238,4 @@ async def test_limits_are_measured_and_shown(directory: Path, start: Any, secret
 
 async def test_without_limits_there_is_a_sentence(daemon: Any) -> None:
     """Where no registry tells a limit, the command says so."""
-    assert "No registry has told a pull limit" in (await daemon.ask("status", "--limits")).out
+    assert "No limit was told" in (await daemon.ask("status", "--limits")).out
