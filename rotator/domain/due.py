@@ -69,9 +69,14 @@ def manually_triggered(situation: Situation) -> Due | None:
 
 
 def withdrawn(situation: Situation) -> Due | None:
-    """Due when placements may hold a version that was taken back: the one in use goes there again."""
+    """Due when placements may hold a version that was taken back: the one in use goes there again.
+
+    Not where the one in use does not work itself: putting it back would be refused for ever, and a new one is due.
+    """
     current = situation.current
     if current is None or situation.withdrawn <= current.generation:
+        return None
+    if current.rejected_at is not None or current.expiry.is_past(situation.now):
         return None
     return Due("Withdrawn", f"generation {situation.withdrawn} was taken back; the version in use is put in its place")
 

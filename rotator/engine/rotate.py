@@ -122,6 +122,7 @@ class Rotator:
         judgement, message = await self._prover.judge(credential, version)
         if judgement is Judgement.ABANDON:
             await self._abandon(version)
+            await self._note_refused(credential, rotation)
             raise VerificationError(
                 f"{credential.name}: the new version does not work: {message}",
                 hint="Nothing was delivered; every target keeps what it holds",
@@ -220,6 +221,13 @@ class Rotator:
         taken_back = replace(given_up(self._ledger, version), withdrawn_at=self._world.clock.now())
         told = of_version("withdraw", version, "withdrawn", "its rollout was halted", self._world.clock.now(), ENGINE)
         await self._ledger.commit(Changes(versions=[taken_back], audit=[told]))
+
+    async def _note_refused(self, credential: Credential, rotation: Rotation) -> None:
+        """Note that the version in use is refused, where its secret was to be put back and was: a new one is due."""
+        current = self._ledger.current(credential.name)
+        if current is None or rotation.restores != current.generation or current.rejected_at is not None:
+            return
+        await self._ledger.commit(Changes(versions=[replace(current, rejected_at=self._world.clock.now())]))
 
     async def _abandon(self, version: Version) -> None:
         told = of_version("verify", version, "refused", "it is not used", self._world.clock.now(), ENGINE)

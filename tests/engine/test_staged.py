@@ -83,6 +83,22 @@ async def test_what_was_halted_is_not_tried_again_at_once(world: Any, target: Ca
     assert record.next_attempt_at > world.clock.now()
 
 
+async def test_what_cannot_be_put_back_is_replaced(world: Any, target: Callable[..., Any]) -> None:
+    """I1: where the version in use is refused, too, nobody tries for ever to put it back: a new one is issued."""
+    canary = target("canary", "one")
+    vendor = world.add("ecr", canary, fleet(target), rollout=RolloutConfig(canary=("canary",)))
+    await world.rotate("ecr")
+    canary.finds_broken = {"secret-number-0002"}
+    await world.rotate("ecr")
+    vendor.refused = {"secret-number-0001"}
+    await settle(world)
+    assert world.ledger.current("ecr").rejected_at is not None
+    world.clock.advance(timedelta(hours=1))
+    await settle(world)
+
+    assert canary.held["one"]["ecr"].login.secret.reveal() == "secret-number-0003"
+
+
 async def test_a_crash_between_halt_and_repair_is_made_good(world: Any, target: Callable[..., Any]) -> None:
     """What a halt left to be put back is put back after a crash."""
     canary = target("canary", "one")
