@@ -52,7 +52,11 @@ class Staging:
 
 
 EVERYWHERE = Staging(waves=(1.0,))
-"""All at once, without a canary's delay: for an emergency, and for putting back what is known to work."""
+"""All at once, without a canary's delay: for an emergency."""
+
+REGARDLESS = Staging(waves=(1.0,), halt=Halt(None, None))
+"""All at once, whatever the places say: for putting back what the registry accepts. There is nothing better to offer
+them, and taking it back again would never end."""
 
 
 @dataclass(frozen=True, slots=True)

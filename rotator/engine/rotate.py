@@ -17,7 +17,7 @@ from rotator.domain.rotation import Rotation, State, Step, advance, end
 from rotator.domain.schedule import renewal_point, retry_pause
 from rotator.domain.succession import KEPT, once_promoted
 from rotator.domain.verdict import Judgement
-from rotator.domain.waves import EVERYWHERE
+from rotator.domain.waves import EVERYWHERE, REGARDLESS
 from rotator.engine.credential import Credential
 from rotator.engine.issue import Issuer, Moved, given_up
 from rotator.engine.ledger import Ledger
@@ -136,9 +136,9 @@ class Rotator:
     async def _deliver(self, credential: Credential, rotation: Rotation) -> Moved:
         """Bring every placement to the verified version; one that fails is retried later, alone."""
         version = self._pending(credential)
-        is_urgent = rotation.restores or rotation.reason == "Leaked"
+        urgent = EVERYWHERE if rotation.reason == "Leaked" else credential.staging
         try:
-            await self._staged.deliver(credential, version, EVERYWHERE if is_urgent else credential.staging)
+            await self._staged.deliver(credential, version, REGARDLESS if rotation.restores else urgent)
         except HaltedError:
             await self._withdraw(version)
             raise

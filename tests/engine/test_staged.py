@@ -83,6 +83,21 @@ async def test_what_was_halted_is_not_tried_again_at_once(world: Any, target: Ca
     assert record.next_attempt_at > world.clock.now()
 
 
+async def test_a_place_that_likes_nothing_starts_no_loop(world: Any, target: Callable[..., Any]) -> None:
+    """I5: where a place says of the version before, too, that it does not work, it is put back once and that is all."""
+    canary = target("canary", "one")
+    vendor = world.add("ecr", canary, fleet(target), rollout=RolloutConfig(canary=("canary",)))
+    await world.rotate("ecr")
+    canary.finds_broken = {"secret-number-0001", "secret-number-0002"}
+    await world.rotate("ecr")
+    for _ in range(5):
+        await settle(world)
+
+    rotations = await world.store.rotations("ecr", 100)
+    assert [one.reason for one in rotations] == ["Withdrawn", "ManuallyTriggered", "ManuallyTriggered"]
+    assert vendor.minted == 2
+
+
 async def test_what_cannot_be_put_back_is_replaced(world: Any, target: Callable[..., Any]) -> None:
     """I1: where the version in use is refused, too, nobody tries for ever to put it back: a new one is issued."""
     canary = target("canary", "one")
