@@ -7,7 +7,7 @@ WORKERS ?= auto
 PYTEST := $(BIN)/python -m pytest
 LOCK := env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
   --no-emit-index-url --no-emit-find-links --no-emit-options --no-emit-trusted-host
-DEBIAN_PACKAGES := buildah chromium docker-registry kubernetes-client openssh-server openssl postgresql prometheus \
+DEBIAN_PACKAGES := buildah chromium docker-registry kubectl=kubernetes-client openssh-server openssl postgresql prometheus \
   prometheus-alertmanager skopeo strace util-linux
 
 .PHONY: help demo test lint format bench soak rules lock packages clean
