@@ -22,6 +22,7 @@ from rotator import __version__
 from rotator.build import open_sources, open_state, open_targets, open_trail, provider_contexts, wire_credentials
 from rotator.clock import SystemClock
 from rotator.config.root import Config
+from rotator.domain.attention import Need, needs_of
 from rotator.domain.audit import AuditVerdict, ChainedRecord
 from rotator.domain.events import Event
 from rotator.domain.headroom import LimitStatus
@@ -182,6 +183,10 @@ class Application:
             known = ", ".join(sorted(self._parts.credentials)) or "none"
             raise NotFoundError(f"no credential is named {name}", hint=f"Configured are: {known}")
         return credential
+
+    async def needs(self) -> Sequence[Need]:
+        """Return what needs a person now, worst first."""
+        return needs_of(self.statuses(), self.clock.now(), await self._parts.leaks.open(), self.limits())
 
     def limits(self) -> Sequence[LimitStatus]:
         """Return the last known pull limits."""

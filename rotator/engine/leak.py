@@ -104,6 +104,12 @@ class Leaks:
             )
         )
 
+    async def open(self) -> list[LeakProgress]:
+        """Return how far each response has come of whose leaked versions one is still kept."""
+        kept = ((name, self._ledger.live_versions(name)) for name in self._credentials)
+        names = [name for name, versions in kept if any(one.leaked_at is not None for one in versions)]
+        return [await self.progress(name) for name in names]
+
     async def older_than(self, since: datetime) -> list[str]:
         """Return the credentials whose version in use is older than ``since``, or missing."""
         found = ((name, self._ledger.current(name)) for name in self._credentials)
