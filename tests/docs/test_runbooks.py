@@ -76,7 +76,7 @@ def fault_of(line: str, program: Callable[[str], str]) -> str:
     """Return what is wrong with one line of a console; empty for nothing."""
     if not line.startswith("$ "):
         return "is no command"
-    name, *words = shlex.split(line[2:])
+    name, *words = shlex.split(line[2:].replace("GENERATION", "1"))
     if name == "rotator":
         return fault_of_rotator(words)
     if name == "kubectl":
