@@ -11,8 +11,8 @@ import gc
 import os
 import platform
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -72,7 +72,6 @@ GC_THRESHOLDS = (20_000, 20, 20)
 
 STALLED_AFTER = timedelta(minutes=3)
 DEFAULT_POLL = timedelta(seconds=30)
-SUBSCRIBER_EVENTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,18 +289,9 @@ class Application:
         """
         return await self._parts.history.versions(self._named(name), self.clock.now())
 
-    @contextmanager
-    def subscribe(self) -> Iterator[asyncio.Queue[Event]]:
-        """Yield a queue that gets every event; a reader that is too slow loses the oldest."""
-        queue: asyncio.Queue[Event] = asyncio.Queue(SUBSCRIBER_EVENTS)
-
-        def put(event: Event) -> None:
-            if queue.full():
-                queue.get_nowait()
-            queue.put_nowait(event)
-
-        with self._parts.hooks.listening(put):
-            yield queue
+    def listening(self, hook: Hook) -> AbstractContextManager[None]:
+        """Tell ``hook`` of every event while the block runs; it must not block."""
+        return self._parts.hooks.listening(hook)
 
     def listen(self, hook: Hook) -> None:
         """Have ``hook`` told of every event from now on."""

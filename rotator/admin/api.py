@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from rotator import __version__
 from rotator.admin.access import Access
 from rotator.admin.audit_routes import router as audit_router
+from rotator.admin.event_routes import router as event_router
 from rotator.admin.failure import STATUS, failure, internal
 from rotator.admin.gate import Gate
 from rotator.admin.leak_routes import router as leak_router
@@ -54,7 +55,7 @@ def create_api(application: AdminSurface, access: Access) -> FastAPI:
     )
     api.state.context = Context(application)
     api.include_router(router)
-    for more in (audit_router, leak_router, plan_router, target_router, usage_router, version_router):
+    for more in (audit_router, event_router, leak_router, plan_router, target_router, usage_router, version_router):
         api.include_router(more)
     api.add_middleware(Gate, access=access)
     api.add_exception_handler(RotatorError, _rotator_error)

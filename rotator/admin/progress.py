@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,8 @@ MAX_STREAM_SECONDS = 3600.0
 MAX_DELIVERIES_TOLD = 100
 """Deliveries told one by one; later ones are only counted."""
 COUNT_EVERY = 100
+MAX_QUEUED = 10_000
+"""Events that a follower may be behind."""
 
 OUTCOMES: dict[State, str] = {
     State.SUCCEEDED: "succeeded",
@@ -41,6 +44,20 @@ _BEAT = b": still here\n\n"
 def sse(name: str, value: dict[str, Any]) -> bytes:
     """Return one event as it is sent."""
     return f"event: {name}\ndata: {json.dumps(value, separators=(',', ':'))}\n\n".encode()
+
+
+@contextmanager
+def queued(surface: AdminSurface) -> Iterator[asyncio.Queue[Event]]:
+    """Yield a queue that gets every event; a reader that is too slow loses the oldest."""
+    queue: asyncio.Queue[Event] = asyncio.Queue(MAX_QUEUED)
+
+    def put(event: Event) -> None:
+        if queue.full():
+            queue.get_nowait()
+        queue.put_nowait(event)
+
+    with surface.listening(put):
+        yield queue
 
 
 @dataclass(slots=True)
@@ -61,7 +78,7 @@ class Follower:
 
     async def events(self) -> AsyncIterator[bytes]:
         """Yield events until the rotation ends, the server closes, or an hour has passed."""
-        with self.surface.subscribe() as queue:
+        with queued(self.surface) as queue:
             # Read again now that nothing can be missed: it may have ended in between.
             self.rotation = await self.surface.rotation(self.rotation.id)
             yield sse("state", {"rotation": _dump(self.rotation), "placements": self._placements()})

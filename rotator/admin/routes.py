@@ -53,7 +53,8 @@ class Context:
         answers: What idempotency keys were answered.
         leak_answers: The same, of reports of leaks.
         applied: The same for plans that were applied.
-        streams: Streams that are open now.
+        streams: Rotations that are followed now.
+        watchers: Readers of everything that are there now.
     """
 
     surface: AdminSurface
@@ -62,6 +63,7 @@ class Context:
     leak_answers: Answers[LeakView] = field(default_factory=Answers)
     applied: Answers[AppliedPlan] = field(default_factory=Answers)
     streams: int = 0
+    watchers: int = 0
 
 
 async def _context(request: Request) -> Context:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -10,7 +9,6 @@ from typing import Protocol
 
 from rotator.config.root import Config
 from rotator.domain.audit import AuditVerdict, ChainedRecord
-from rotator.domain.events import Event
 from rotator.domain.headroom import LimitStatus
 from rotator.domain.history import KnownVersion
 from rotator.domain.leak import LeakProgress
@@ -22,7 +20,7 @@ from rotator.domain.usage import Usage
 from rotator.engine.dispatch import Ticket
 from rotator.engine.handover import Acknowledged, Revealed
 from rotator.engine.places import Trial
-from rotator.ports import Clock
+from rotator.ports import Clock, Hook
 
 
 class Rendered(Protocol):
@@ -175,8 +173,8 @@ class AdminSurface(Protocol):
         """
         ...
 
-    def subscribe(self) -> AbstractContextManager[asyncio.Queue[Event]]:
-        """Yield a queue that gets every event; a reader that is too slow loses the oldest."""
+    def listening(self, hook: Hook, /) -> AbstractContextManager[None]:
+        """Tell ``hook`` of every event while the block runs; it must not block."""
         ...
 
     def liveness(self) -> str:

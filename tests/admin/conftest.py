@@ -37,7 +37,7 @@ from rotator.engine.dispatch import Ticket
 from rotator.engine.handover import Acknowledged, Revealed
 from rotator.engine.places import Trial
 from rotator.errors import ConflictError, NotFoundError
-from rotator.ports import Clock
+from rotator.ports import Clock, Hook
 from rotator.secret import Secret
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -194,7 +194,7 @@ class FakeDaemon:
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     acts: list[tuple[str, str, str]] = field(default_factory=list)
     kept: dict[str, Rotation] = field(default_factory=dict)
-    queues: list[asyncio.Queue[Event]] = field(default_factory=list)
+    hooks: list[Hook] = field(default_factory=list)
     subscribed: asyncio.Event = field(default_factory=asyncio.Event)
     broken: Exception | None = None
     planner: FakePlanner = field(default_factory=FakePlanner)
@@ -313,19 +313,20 @@ class FakeDaemon:
         ]
 
     @contextmanager
-    def subscribe(self) -> Iterator[asyncio.Queue[Event]]:
-        """Yield a queue that `emit` fills."""
-        queue: asyncio.Queue[Event] = asyncio.Queue()
-        self.queues.append(queue)
+    def listening(self, hook: Hook) -> Iterator[None]:
+        """Have ``hook`` told of what `emit` is given."""
+        self.hooks.append(hook)
         self.subscribed.set()
-        yield queue
-        self.queues.remove(queue)
+        try:
+            yield
+        finally:
+            self.hooks.remove(hook)
 
     def emit(self, *events: Event) -> None:
         """Tell all who listen."""
-        for queue in self.queues:
-            for event in events:
-                queue.put_nowait(event)
+        for event in events:
+            for hook in self.hooks:
+                hook(event)
 
     def liveness(self) -> str:
         """Return what the test says."""
