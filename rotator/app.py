@@ -239,6 +239,10 @@ class Application:
         """Return how far the response to a leak of ``name`` has come. Errors as `Leaks.progress`."""
         return await self._parts.leaks.progress(name)
 
+    async def open_leaks(self) -> Sequence[LeakProgress]:
+        """Return how far each response has come of whose leaked versions one is still kept."""
+        return await self._parts.leaks.open()
+
     async def older_than(self, since: datetime) -> Sequence[str]:
         """Return the credentials whose version in use is older than ``since``, or missing."""
         return await self._parts.leaks.older_than(since)

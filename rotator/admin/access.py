@@ -139,9 +139,13 @@ class TokenAccess:
 
     def admit(self, knock: Knock) -> Caller | Refusal:
         """Check the name, then the origin, then the token; see `Access.admit`."""
+        return self.outside(knock) or self._by_token(knock)
+
+    def outside(self, knock: Knock) -> Refusal | None:
+        """Return why whoever knocks is not even asked for a token: the wrong name, or another site's page."""
         if not self._is_our_name(host_of(knock.headers.get("host", ""))):
             return Refusal("wrong_host", "this server does not answer to that name", hint="Use the listen address")
-        return _cross_site(knock) or self._by_token(knock)
+        return _cross_site(knock)
 
     def _is_our_name(self, host: str) -> bool:
         """Return whether ``host`` cannot be a foreign name that was pointed at us.

@@ -47,19 +47,20 @@ class Gate:
             return
         state = scope.setdefault("state", {})
         state["correlation_id"] = self.make_id()
-        knock = _knock(scope)
+        knock = knock_of(scope)
         admitted = self.access.admit(knock)
         if isinstance(admitted, Refusal):
-            _tell(scope, knock, admitted)
+            tell(scope, knock, admitted)
         refusal = admitted if isinstance(admitted, Refusal) else _unacceptable(knock)
         if refusal is not None:
             await _refuse(refusal, state["correlation_id"])(scope, receive, send)
             return
         state["caller"] = admitted
-        await self.app(scope, _bounded(receive), _marked(send, state["correlation_id"]))
+        await self.app(scope, bounded(receive), _marked(send, state["correlation_id"]))
 
 
-def _knock(scope: Scope) -> Knock:
+def knock_of(scope: Scope) -> Knock:
+    """Return a request as far as access is concerned."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     client = scope.get("client")
     return Knock(
@@ -81,7 +82,8 @@ def _unacceptable(knock: Knock) -> Refusal | None:
     return None
 
 
-def _tell(scope: Scope, knock: Knock, refusal: Refusal) -> None:
+def tell(scope: Scope, knock: Knock, refusal: Refusal) -> None:
+    """Log that somebody was not let in."""
     _log.warning(
         "admin_access_refused",
         code=refusal.code,
@@ -104,7 +106,7 @@ def _refuse(refusal: Refusal, correlation_id: str) -> ASGIApp:
     return failure(problem, headers)
 
 
-def _bounded(receive: Receive) -> Receive:
+def bounded(receive: Receive) -> Receive:
     """Return ``receive`` that fails once the body is larger than it may be, whatever its announced length."""
     size = 0
 

@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
 from rotator.admin.access import Access, SocketAccess, TokenAccess, read_tokens
 from rotator.admin.api import create_api
 from rotator.admin.listener import bind_tcp, bind_unix
@@ -30,7 +33,20 @@ def ignore_start(addresses: Mapping[str, str]) -> None:
     """Take no notice of ``addresses``."""
 
 
-async def serve(application: AdminSurface, started: Callable[[Mapping[str, str]], None] = ignore_start) -> None:
+Front = Callable[[FastAPI, Access], ASGIApp]
+"""Makes what a listener serves of the API, and of who may use it there."""
+
+
+def api_alone(api: FastAPI, access: Access) -> ASGIApp:  # noqa: ARG001 (as `Front`)
+    """Serve the API and nothing else."""
+    return api
+
+
+async def serve(
+    application: AdminSurface,
+    started: Callable[[Mapping[str, str]], None] = ignore_start,
+    front: Front = api_alone,
+) -> None:
     """Answer on every listener that the configuration names, until cancelled; then close within 2 seconds.
 
     Installs no signal handler, and removes the socket's file at the end.
@@ -39,12 +55,13 @@ async def serve(application: AdminSurface, started: Callable[[Mapping[str, str]]
         application: The daemon.
         started: Told once, when all listen, and whoever connects will be answered: configuration key to address,
             with the port that was taken.
+        front: What stands in front of the API.
 
     Raises:
         ConfigError: A listener cannot be made; names the key and the address. Nothing is left behind.
     """
     with ExitStack() as stack:
-        servers = _servers(application, stack)
+        servers = _servers(application, front, stack)
         tasks = [asyncio.create_task(server.serve(), name=f"listener {server.key}") for server in servers]
         try:
             started({server.key: server.address for server in servers})
@@ -66,10 +83,10 @@ async def _close(servers: Sequence[Server], tasks: Sequence[asyncio.Task[None]])
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _servers(application: AdminSurface, stack: ExitStack) -> list[Server]:
+def _servers(application: AdminSurface, front: Front, stack: ExitStack) -> list[Server]:
     """Bind every listener, so that all stand or none does."""
     config = application.config
-    servers = [_unix(application, stack)]
+    servers = [_unix(application, front, stack)]
     if config.metrics.listen is not None:
         bound = stack.enter_context(bind_tcp(config.metrics.listen, "metrics.listen"))
         servers.append(Server("metrics.listen", _address(bound), bound, create_probes(application), BoundedProtocol))
@@ -77,18 +94,20 @@ def _servers(application: AdminSurface, stack: ExitStack) -> list[Server]:
         access = _token_access(application, config.admin.listen)
         bound = stack.enter_context(bind_tcp(config.admin.listen, "admin.listen"))
         api = create_api(application, access)
-        servers.append(Server("admin.listen", _address(bound), bound, api, BoundedProtocol, api.state.context.closing))
+        closing: asyncio.Event = api.state.context.closing
+        app = front(api, access)
+        servers.append(Server("admin.listen", _address(bound), bound, app, BoundedProtocol, closing))
     return servers
 
 
-def _unix(application: AdminSurface, stack: ExitStack) -> Server:
+def _unix(application: AdminSurface, front: Front, stack: ExitStack) -> Server:
     options = application.config.admin
     path = Path(options.socket)
     bound = bind_unix(path, OPEN if options.allow_uids else PRIVATE)
     stack.callback(bound.remove)
     access: Access = SocketAccess(os.geteuid(), options.allow_uids)
     api = create_api(application, access)
-    return Server("admin.socket", str(path), bound.socket, api, UnixProtocol, api.state.context.closing)
+    return Server("admin.socket", str(path), bound.socket, front(api, access), UnixProtocol, api.state.context.closing)
 
 
 def _token_access(application: AdminSurface, listen: str) -> TokenAccess:

@@ -161,6 +161,10 @@ class AdminSurface(Protocol):
         """
         ...
 
+    async def open_leaks(self) -> Sequence[LeakProgress]:
+        """Return how far each response has come of whose leaked versions one is still kept."""
+        ...
+
     async def older_than(self, since: datetime) -> Sequence[str]:
         """Return the credentials whose version in use is older than ``since``, or missing."""
         ...

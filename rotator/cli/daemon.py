@@ -15,7 +15,6 @@ from typing import Any
 
 import structlog
 
-from rotator.admin.serve import serve
 from rotator.app import Application
 from rotator.cli.config_watch import ConfigWatch
 from rotator.cli.failure import ExitCode
@@ -27,6 +26,7 @@ from rotator.domain.events import ConfigReloaded
 from rotator.errors import ConfigError, RotatorError
 from rotator.kinds import kinds
 from rotator.log import LineHandler, configure, harden_process, install_hooks
+from rotator.page.serve import serve
 from rotator.ports import Clock
 from rotator.secret import Redactor
 

@@ -58,6 +58,10 @@ class AdminConfig(_Section):
     """File, mode 0600, with one bearer token per line, for TCP; after a space the role of whoever shows it: ``viewer``,
     ``operator`` (without a word) or ``admin``."""
 
+    page: bool | None = None
+    """Whether the status page is served beside the admin API, at ``/``. None: if ``listen`` is set. On the socket a
+    browser reaches it through ``ssh -L``."""
+
 
 class MetricsConfig(_Section):
     """What Prometheus scrapes: ``/metrics``, ``/healthz`` and ``/readyz``, without a login and without secrets."""

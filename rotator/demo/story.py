@@ -13,7 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from rotator.admin.serve import serve
 from rotator.app import Application
 from rotator.clock import SystemClock
 from rotator.config.load import load
@@ -25,6 +24,7 @@ from rotator.domain.status import Health
 from rotator.errors import TemporaryError
 from rotator.kinds import kinds
 from rotator.log import configure
+from rotator.page.serve import serve
 from rotator.ports import Clock
 from rotator.secret import Redactor
 

@@ -299,6 +299,11 @@ class FakeDaemon:
         put = LeakStep("replaced", is_done=False, message="put it at vault: a#b", waits_for=Waits.PERSON)
         return LeakProgress(name, NOW, (put, LeakStep("dead", is_done=False, message="nobody has seen it refused")))
 
+    async def open_leaks(self) -> Sequence[LeakProgress]:
+        """Return the responses that are not over."""
+        found = [await self.leak_progress(name) for name in sorted(self.config.credentials)]
+        return [one for one in found if one.steps]
+
     async def older_than(self, since: datetime) -> Sequence[str]:
         """Return all, as long as the instant is later than when they were issued."""
         return list(self.config.credentials) if since > NOW else []
