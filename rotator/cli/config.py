@@ -36,6 +36,16 @@ def schema() -> None:
     typer.echo(json.dumps(json_schema(kinds()), indent=2))
 
 
+@app.command("reference", epilog="Examples:\n\nrotator config reference > configuration.md")
+def print_reference() -> None:
+    """Print every option with its default and its meaning, as Markdown."""
+    from rotator.config.reference import reference
+    from rotator.config.schema import json_schema
+    from rotator.kinds import kinds
+
+    typer.echo(reference(json_schema(kinds())), nl=False)
+
+
 @app.command(epilog="Examples:\n\nrotator config show\n\nrotator config show ./rotator.yaml")
 def show(path: ConfigPath = DEFAULT_CONFIG) -> None:
     """Print a configuration as it takes effect, with all defaults; it holds references, never secrets."""
