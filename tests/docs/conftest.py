@@ -16,9 +16,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import typer.core
+import typer.exceptions
+import typer.main
 import yaml
 from aiohttp import web
 
+from rotator.cli.main import app as program_of_ours
 from rotator.clock import SystemClock
 from rotator.sandbox.flavours.gitlab import GITLAB
 from rotator.sandbox.gitlab import SandboxGitLab
@@ -338,3 +342,23 @@ async def on_call(tmp_path_factory: pytest.TempPathFactory, program: Callable[[s
         await stack.enter_async_context(daemon(directory))
         await stack.enter_async_context(prometheus(program("prometheus"), directory, port, web_port))
         yield OnCall(directory, registry.host, f"http://127.0.0.1:{web_port}")
+
+
+def _fault_of_rotator(words: list[str]) -> str:
+    """Return what the program itself would say of its arguments before it does anything; empty for nothing."""
+    command, name = typer.main.get_command(program_of_ours), "rotator"
+    while isinstance(command, typer.core.TyperGroup) and words and not words[0].startswith("-"):
+        if words[0] not in command.commands:
+            return f"there is no {name} {words[0]}"
+        command, name, words = command.commands[words[0]], f"{name} {words[0]}", words[1:]
+    try:
+        command.make_context(name, words)
+    except typer.exceptions.TyperException as error:
+        return str(error)
+    return ""
+
+
+@pytest.fixture(name="fault_of_rotator")
+def _fault() -> Callable[[list[str]], str]:
+    """Return what tells what the program itself would say of its arguments; empty for nothing."""
+    return _fault_of_rotator

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,22 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```python\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINE = re.compile(r"`(\"[^`]+\": [^`]+?),?`(?: in| to) `([A-Z]+)`")
 APPLIED = """
 from pathlib import Path
 import {package}
 {package}.__path__.append(str(Path(__file__).parent / "added"))
-{package}.{table}["{name}"] = "{package}.{name}:{adapter}"
+{package}.{table}.update({{{line}}})
+"""
+CHECKED = """
+import yaml
+from importlib import import_module
+module = import_module("{package}.{name}")
+config = next(one for one in vars(module).values() if getattr(one, "Config", None)).Config
+shown = next(iter(yaml.safe_load(Path("shown.yaml").read_text()).values()))
+own = set(config.__annotations__) & set(config.model_fields)
+config.model_validate(shown)
+print(own - set(shown) - {{"registry"}})
 """
 
 
@@ -28,23 +40,30 @@ class Recipe:
     Args:
         kind: ``provider`` or ``target``.
         name: The row that it adds.
-        adapter: Its class.
     """
 
     kind: str
     name: str
-    adapter: str
+
+    @property
+    def page(self) -> str:
+        """What a contributor reads."""
+        return (ROOT / "docs" / f"add-a-{self.kind}.md").read_text()
 
     @property
     def blocks(self) -> dict[str, str]:
         """The page's Python, by the file it belongs in."""
-        page = (ROOT / "docs" / f"add-a-{self.kind}.md").read_text()
-        return dict(BLOCK.findall(page))
+        return dict(BLOCK.findall(self.page))
+
+    @property
+    def lines(self) -> dict[str, str]:
+        """The lines that the page adds to tables, by table."""
+        return {table: line for line, table in LINE.findall(self.page)}
 
 
 RECIPES = [
-    pytest.param(Recipe("provider", "acme", "Acme"), id="provider"),
-    pytest.param(Recipe("target", "portal", "PortalTarget"), id="target"),
+    pytest.param(Recipe("provider", "acme"), id="provider"),
+    pytest.param(Recipe("target", "portal"), id="target"),
 ]
 
 
@@ -61,9 +80,10 @@ def apply_recipe(recipe: Recipe, folder: Path) -> None:
     )
     (folder / "added" / f"{recipe.name}.py").write_text(module)
     contract = tests / "test_contract.py"
-    contract.write_text(f'{contract.read_text()}\n\n{harness}\n\nHARNESSES["{recipe.name}"] = _{recipe.name}\n')
+    added = f"HARNESSES.update({{{recipe.lines['HARNESSES']}}})"
+    contract.write_text(f"{contract.read_text()}\n\n{harness}\n\n{added}\n")
     package, table = f"rotator.{recipe.kind}s", f"{recipe.kind}s".upper()
-    text = APPLIED.format(package=package, table=table, name=recipe.name, adapter=recipe.adapter)
+    text = APPLIED.format(package=package, table=table, line=recipe.lines[table])
     (folder / "conftest.py").write_text(text)
 
 
@@ -79,6 +99,22 @@ def test_the_recipe_keeps_the_contract(recipe: Recipe, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert passed is not None
     assert int(passed.group(1)) >= 10, "the contract was not run"
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_reference_of_the_recipe_shows_every_option(recipe: Recipe, tmp_path: Path) -> None:
+    """The lines for config/rotator.yaml load with the recipe's module and name each of its options."""
+    apply_recipe(recipe, tmp_path)
+    shown = textwrap.dedent(re.findall(r"^```yaml\n(.*?)^```$", recipe.page, re.MULTILINE | re.DOTALL)[0])
+    (tmp_path / "shown.yaml").write_text(re.sub(r"^( *)#(?=[a-z_]+:)", r"\1", shown, flags=re.MULTILINE))
+    program = CHECKED.format(package=f"rotator.{recipe.kind}s", name=recipe.name)
+    command = [
+        sys.executable,
+        "-c",
+        (tmp_path / "conftest.py").read_text().replace("__file__", "'conftest.py'") + program,
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "set()\n"), done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

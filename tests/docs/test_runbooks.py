@@ -9,12 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer.core
-import typer.exceptions
-import typer.main
 import yaml
-
-from rotator.cli.main import app
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy/prometheus/rotator.rules.yaml"
@@ -44,20 +39,6 @@ def alerts() -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def fault_of_rotator(words: list[str]) -> str:
-    """Return what the program itself would say of its arguments before it does anything; empty for nothing."""
-    command, name = typer.main.get_command(app), "rotator"
-    while isinstance(command, typer.core.TyperGroup) and words and not words[0].startswith("-"):
-        if words[0] not in command.commands:
-            return f"there is no {name} {words[0]}"
-        command, name, words = command.commands[words[0]], f"{name} {words[0]}", words[1:]
-    try:
-        command.make_context(name, words)
-    except typer.exceptions.TyperException as error:
-        return str(error)
-    return ""
-
-
 def fault_of_kubectl(words: list[str]) -> str:
     """Return what is wrong with kubectl's arguments; empty for nothing."""
     verb = next((verb for verb in KUBECTL if words[: len(verb.split())] == verb.split()), None)
@@ -72,13 +53,13 @@ def fault_of_kubectl(words: list[str]) -> str:
     return "prints a Secret" if SECRET.search(" ".join(words)) and prints_all else ""
 
 
-def fault_of(line: str, program: Callable[[str], str]) -> str:
+def fault_of(line: str, program: Callable[[str], str], rotator: Callable[[list[str]], str]) -> str:
     """Return what is wrong with one line of a console; empty for nothing."""
     if not line.startswith("$ "):
         return "is no command"
     name, *words = shlex.split(line[2:].replace("GENERATION", "1"))
     if name == "rotator":
-        return fault_of_rotator(words)
+        return rotator(words)
     if name == "kubectl":
         return fault_of_kubectl(words)
     if name == "promtool":
@@ -116,10 +97,12 @@ def test_the_page_has_every_part(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_its_commands_can_be_typed(page: Path, program: Callable[[str], str]) -> None:
+def test_its_commands_can_be_typed(
+    page: Path, program: Callable[[str], str], fault_of_rotator: Callable[[list[str]], str]
+) -> None:
     """Each command of a page is one that its program takes, with these arguments and options."""
     lines = [line for block in CONSOLE.findall(page.read_text()) for line in block.splitlines()]
-    assert {line: fault for line in lines if (fault := fault_of(line, program))} == {}
+    assert {line: fault for line in lines if (fault := fault_of(line, program, fault_of_rotator))} == {}
 
 
 def test_the_queries_are_queries(program: Callable[[str], str], tmp_path: Path) -> None:
@@ -148,6 +131,8 @@ def test_the_queries_are_queries(program: Callable[[str], str], tmp_path: Path) 
         pytest.param("rotator status", "is no command", id="no prompt"),
     ],
 )
-def test_a_wrong_command_is_found(line: str, fault: str, program: Callable[[str], str]) -> None:
+def test_a_wrong_command_is_found(
+    line: str, fault: str, program: Callable[[str], str], fault_of_rotator: Callable[[list[str]], str]
+) -> None:
     """A command that its program would refuse, or that shows or deletes a Secret, is found, and said what is wrong."""
-    assert fault in fault_of(line, program)
+    assert fault in fault_of(line, program, fault_of_rotator)
