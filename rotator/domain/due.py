@@ -38,6 +38,7 @@ class Situation:
         revision: What the source said of itself last; None when it cannot tell or was not asked.
         is_unwatched: Whether the source was asked and cannot tell its revision.
         looked_at: When the source was last read in full; None when it was not.
+        unfinished: The pending generation, where a placement may hold it and no rotation takes it on; 0 for none.
         withdrawn: The newest generation that was taken back and that a placement may hold; 0 for none.
         fence: The highest generation that a placement held against us; 0 for none.
         requested: What a person asked for; None when nobody did.
@@ -50,6 +51,7 @@ class Situation:
     revision: str | None = None
     is_unwatched: bool = False
     looked_at: datetime | None = None
+    unfinished: int = 0
     withdrawn: int = 0
     fence: int = 0
     requested: str | None = None
@@ -68,15 +70,20 @@ def manually_triggered(situation: Situation) -> Due | None:
     return None if situation.requested is None else Due("ManuallyTriggered", situation.requested)
 
 
+def unfinished(situation: Situation) -> Due | None:
+    """Due when placements may hold a pending version: what a person began is brought to its end, too."""
+    if situation.current is None or not situation.unfinished:
+        return None
+    return Due("Unfinished", f"generation {situation.unfinished} is on its way and may be held by placements")
+
+
 def withdrawn(situation: Situation) -> Due | None:
     """Due when placements may hold a version that was taken back: the one in use goes there again.
 
     Not where the one in use does not work itself: putting it back would be refused for ever, and a new one is due.
     """
     current = situation.current
-    if current is None or situation.withdrawn <= current.generation:
-        return None
-    if current.rejected_at is not None or current.expiry.is_past(situation.now):
+    if current is None or situation.withdrawn <= current.generation or current.is_useless(situation.now):
         return None
     return Due("Withdrawn", f"generation {situation.withdrawn} was taken back; the version in use is put in its place")
 
@@ -143,6 +150,7 @@ def source_unwatched(situation: Situation) -> Due | None:
 
 CHAIN: tuple[Check, ...] = (
     never_issued,
+    unfinished,
     withdrawn,
     manually_triggered,
     leaked,
@@ -157,6 +165,7 @@ CHAIN: tuple[Check, ...] = (
 
 REASONS = (
     "NeverIssued",
+    "Unfinished",
     "Withdrawn",
     "ManuallyTriggered",
     "Leaked",

@@ -165,6 +165,10 @@ class Version:
     withdrawn_at: datetime | None = None
     leaked_at: datetime | None = None
 
+    def is_useless(self, now: datetime) -> bool:
+        """Return whether it is known not to work: the registry refused it last, or it has expired."""
+        return self.rejected_at is not None or self.expiry.is_past(now)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -47,7 +47,7 @@ class Leaving:
         strategy: How the credential is replaced.
         can_end: Whether the vendor can be told to end it.
         grace: How long it stays valid after it was superseded.
-        held_by: Required targets that have not confirmed the version in use; empty when all have.
+        held_by: Required targets that have not confirmed the version in use, or hold this one; empty when none does.
         now: Aware UTC.
     """
 

@@ -55,8 +55,8 @@ EVERYWHERE = Staging(waves=(1.0,))
 """All at once, without a canary's delay: for an emergency."""
 
 REGARDLESS = Staging(waves=(1.0,), halt=Halt(None, None))
-"""All at once, whatever the places say: for putting back what the registry accepts. There is nothing better to offer
-them, and taking it back again would never end."""
+"""All at once, whatever the places say: for what the registry accepts, put back or in place of what it refuses. There
+is nothing better to offer them, and taking it back again would never end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,8 +151,8 @@ class Dispatcher:
         """Return why ``name`` is due, until when an attempt by schedule is held back, and the first step of one."""
         credential, now = self._named(name), self._world.clock.now()
         due, left = first_due(self._situation(credential, now)), self._left_of_pauses(name, now)
-        is_restored = due is not None and due.reason == "Withdrawn"
-        return due, now + left if left else None, Step.ISSUE if is_restored else self._rotator.first_step(credential)
+        step, _ = self._opening(credential, due.reason if due is not None else "")
+        return due, now + left if left else None, step
 
     def _named(self, name: str) -> Credential:
         credential = self._credentials.get(name)
@@ -218,6 +218,7 @@ class Dispatcher:
             revision=self._revisions.get(credential.name),
             is_unwatched=credential.name in self._revisions and self._revisions[credential.name] is None,
             looked_at=self._ledger.record(credential.name).looked_at,
+            unfinished=self._ledger.unfinished(credential.name),
             withdrawn=self._ledger.newest_withdrawn(credential.name),
             fence=self._rotator.fence(credential.name),
         )
@@ -269,7 +270,7 @@ class Dispatcher:
         """
         name = credential.name
         is_asked = name in self._revisions
-        placed = (self._rotator.fence(name), self._ledger.newest_withdrawn(name))
+        placed = (self._rotator.fence(name), self._ledger.newest_withdrawn(name), self._ledger.unfinished(name))
         basis = (self._ledger.current(name), is_asked, self._revisions.get(name), *placed)
         known, at = self._due_from.get(name, (None, None))
         if known == basis and (at is None or at > now):
@@ -319,6 +320,15 @@ class Dispatcher:
         self._world.emit(RotationStarted(rotation.id, credential.name, due.reason, due.message))
         return running
 
+    def _opening(self, credential: Credential, reason: str) -> tuple[Step, int]:
+        """Return the first step of a rotation for ``reason``, and the generation that it puts back; 0 for none."""
+        current, pending = self._ledger.current(credential.name), self._ledger.pending(credential.name)
+        if reason == "Withdrawn" and current is not None:
+            return Step.ISSUE, current.generation
+        if reason == "Unfinished" and pending is not None and pending.restores:
+            return Step.VERIFY, pending.restores
+        return self._rotator.first_step(credential), 0
+
     def _overtaken(self, rotation: Rotation) -> list[Rotation]:
         """Return what is left open of an earlier rotation, ended."""
         left_open = self._ledger.open_rotation(rotation.credential)
@@ -326,11 +336,8 @@ class Dispatcher:
         return [end(left_open, State.ABANDONED, message, at=rotation.started_at)] if left_open else []
 
     def _intend(self, credential: Credential, due: Due, by: str, restores: int) -> Rotation:
-        now, current = self._world.clock.now(), self._ledger.current(credential.name)
-        if due.reason == "Withdrawn" and current is not None:
-            restores = current.generation
-        step = Step.ISSUE if restores else self._rotator.first_step(credential)
-        pending = self._ledger.pending(credential.name)
+        now, pending = self._world.clock.now(), self._ledger.pending(credential.name)
+        step, restores = (Step.ISSUE, restores) if restores else self._opening(credential, due.reason)
         return Rotation(
             id=f"{self._stamp(now):%Y%m%dT%H%M%S.%fZ}-{int(self._world.random() * 0xFFFF):04x}",
             credential=credential.name,

@@ -51,7 +51,7 @@ class Issuer:
         if self._is_in_use(credential, issued.login, fingerprint):
             return await self._keep(credential, rotation, issued)
         if self._is_withdrawn(credential, rotation, fingerprint):
-            return await self._stay(credential, rotation)
+            return await self._stay(credential, rotation, issued)
         moved = advance(rotation)
         version = await self._pend(credential, moved, issued)
         return self._of(moved, version), f"generation {version.generation} issued, {self._life(version)}"
@@ -69,12 +69,14 @@ class Issuer:
             return
         live = self._ledger.live_versions(credential.name)
         older = [one for one in live if one.stage is Stage.PREVIOUS and one.handle not in {"", current.handle}]
-        waiting = self._rollout.report(credential, current).waiting if older else frozenset()
+        if not older:
+            return
+        waiting = self._rollout.report(credential, current).waiting | self._rollout.may_hold(credential, older)
         if waiting:
             raise ConflictError(
                 f"{credential.name}: the other slot holds generation {older[0].generation}, which may still be needed "
                 f"at {', '.join(sorted(waiting))}",
-                hint=f"It is taken anew once they have confirmed generation {current.generation} (rotator status "
+                hint=f"It is taken anew once they have confirmed a version of the slot in use (rotator status "
                 f"{credential.name})",
             )
 
@@ -232,17 +234,35 @@ class Issuer:
         return earlier
 
     def _is_withdrawn(self, credential: Credential, rotation: Rotation, fingerprint: str) -> bool:
-        """Return whether the source still holds a value that was taken back; a person's word overrides that."""
+        """Return whether the source still holds a value that was taken back and that is not to be used.
+
+        A person's word overrides that. So does a version in use that does not work, as long as nobody says that the
+        value at the source leaked: what a place did not like is better than what the registry refuses.
+        """
         if credential.provider.strategy is not Strategy.READ or rotation.reason == "ManuallyTriggered":
             return False
         live = self._ledger.live_versions(credential.name)
-        return any(one.withdrawn_at is not None and one.fingerprint == fingerprint for one in live)
+        same = [one for one in live if one.withdrawn_at is not None and one.fingerprint == fingerprint]
+        has_leaked = any(one.leaked_at is not None for one in same)
+        return bool(same) and (has_leaked or not self._has_useless(credential))
 
-    async def _stay(self, credential: Credential, rotation: Rotation) -> Moved:
-        """End a rotation that would bring back what was withdrawn."""
+    def _has_useless(self, credential: Credential) -> bool:
+        current = self._ledger.current(credential.name)
+        return current is not None and current.is_useless(self._world.clock.now())
+
+    async def _stay(self, credential: Credential, rotation: Rotation, issued: Issued) -> Moved:
+        """End a rotation that would bring back what was withdrawn. From now on that value is no news."""
+        if self._has_useless(credential):
+            raise VerificationError(
+                f"{credential.name}: the version in use does not work, and the source holds a value that leaked",
+                hint="Put a new token at the source; it is noticed by itself",
+            )
         message = "the source still holds the value that was withdrawn; it is not used unless somebody asks for it"
         ended = end(rotation, State.UNCHANGED, message, at=self._world.clock.now())
-        await self._ledger.commit(Changes(records=[self._looked(credential)], rotations=[ended], audit=[of_end(ended)]))
+        known = replace(self._current(credential), revision=issued.revision)
+        await self._ledger.commit(
+            Changes(records=[self._looked(credential)], versions=[known], rotations=[ended], audit=[of_end(ended)])
+        )
         return ended, message
 
     def _current(self, credential: Credential) -> Version:

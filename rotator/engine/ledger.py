@@ -170,9 +170,22 @@ class Ledger:
         return begun if begun is not None and begun.stage in _DELIVERABLE else current
 
     def newest_withdrawn(self, credential: str) -> int:
-        """Return the highest generation of ``credential`` that reached a placement and was taken back; 0 for none."""
-        live = self._versions[credential].values()
-        return max((one.generation for one in live if one.withdrawn_at and one.stage is Stage.PREVIOUS), default=0)
+        """Return the highest generation of ``credential`` that reached a placement and was taken back; 0 for none.
+
+        A previous version above the one in use counts, too: it was given up on its way.
+        """
+        current = self.current(credential)
+        top = current.generation if current is not None else 0
+        previous = (one for one in self._versions[credential].values() if one.stage is Stage.PREVIOUS)
+        return max((one.generation for one in previous if one.withdrawn_at or one.generation > top), default=0)
+
+    def unfinished(self, credential: str) -> int:
+        """Return the generation of the pending version, where its delivery to a placement began; 0 for none."""
+        pending = self.pending(credential)
+        if pending is None:
+            return 0
+        held = (at[credential] for one in self._deliveries.values() for at in one.values() if credential in at)
+        return pending.generation if any(one.generation == pending.generation for one in held) else 0
 
     def newest_begun(self, credential: str) -> int:
         """Return the highest generation of ``credential`` whose delivery to any placement began; 0 for none."""

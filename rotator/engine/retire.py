@@ -133,7 +133,6 @@ class Retirer:
     def _leaving(self, credential: Credential, version: Version) -> Leaving:
         current = self._ledger.current(credential.name)
         sharers = {f"credential {name}" for name in self._sharers(version)}
-        report = self._rollout.report(credential, current) if current is not None else None
         provider = credential.provider
         is_ours = isinstance(provider, Retires) and (version.credential, version.generation) not in self._not_ours
         grace = credential.config.grace or GRACE
@@ -146,9 +145,13 @@ class Retirer:
             provider.strategy,
             can_end=is_ours,
             grace=grace,
-            held_by=(report.waiting | sharers) if report is not None else {"everywhere"},
+            held_by=self._holders(credential, version, current) | sharers if current is not None else {"everywhere"},
             now=self._world.clock.now(),
         )
+
+    def _holders(self, credential: Credential, version: Version, current: Version) -> frozenset[str]:
+        """Return the required targets that may hold an old ``version``, which is the newer one if it was taken back."""
+        return self._rollout.report(credential, current).waiting | self._rollout.may_hold(credential, [version])
 
     def _sharers(self, version: Version) -> Iterator[str]:
         """Yield the other credentials whose version in use, or on its way, is the very same login."""

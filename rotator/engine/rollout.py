@@ -161,6 +161,19 @@ class Rollout:
             error = error or unlisted
         return Report(confirmed, failed, frozenset(waiting), error, awaiting, deferred)
 
+    def may_hold(self, credential: Credential, versions: Collection[Version]) -> frozenset[str]:
+        """Return the required targets with a placement that holds one of ``versions``, or to which it is on its way."""
+        sought = {one.generation for one in versions}
+        return frozenset(
+            target.name
+            for target in credential.targets
+            if target.required
+            and any(
+                sought & {one.generation, one.confirmed_generation}
+                for one in self._ledger.deliveries_of(target.name, credential.name)
+            )
+        )
+
     def fence(self, credential: str) -> int:
         """Return the highest generation of ``credential`` that a placement held against us; 0 for none.
 
@@ -353,9 +366,16 @@ class Rollout:
                 held = await target.port.read(placement, entries)
             except RotatorError:
                 raise error from None
-            if all(held.logins.get(entry.credential) == entry.login for entry in entries):
+            if all(held.logins.get(entry.credential) == entry.login and self._is_new(entry) for entry in entries):
                 return held
             raise
+
+    def _is_new(self, entry: Entry) -> bool:
+        """Return whether no older generation had the secret of ``entry``: else its place may hold it from then."""
+        live = self._ledger.live_versions(entry.credential)
+        own = next((one for one in live if one.generation == entry.generation), None)
+        older = (one for one in live if one.generation < entry.generation)
+        return own is not None and not own.restores and all(one.fingerprint != own.fingerprint for one in older)
 
     def _outcome(self, target: DeliveryTarget, placement: str, entry: Entry, held: Held) -> Delivery:
         """Return the delivery of ``entry``: confirmed only when the very login was read back."""

@@ -17,7 +17,7 @@ from rotator.domain.rotation import Rotation, State, Step, advance, end
 from rotator.domain.schedule import renewal_point, retry_pause
 from rotator.domain.succession import KEPT, once_promoted
 from rotator.domain.verdict import Judgement
-from rotator.domain.waves import EVERYWHERE, REGARDLESS
+from rotator.domain.waves import EVERYWHERE, REGARDLESS, Staging
 from rotator.engine.credential import Credential
 from rotator.engine.issue import Issuer, Moved, given_up
 from rotator.engine.ledger import Ledger
@@ -70,10 +70,10 @@ class Rotator:
         """Return where a new attempt begins: at ``verify`` when a pending version can be adopted, else at ``issue``.
 
         A source is always read again, since a person may have changed it; a mint is not repeated while its last
-        result would still be worth delivering.
+        result would still be worth delivering. One that carries an old secret again is no new one.
         """
         pending = self._ledger.pending(credential.name)
-        if pending is None or credential.provider.strategy is Strategy.READ:
+        if pending is None or pending.restores or credential.provider.strategy is Strategy.READ:
             return Step.ISSUE
         point = renewal_point(pending, credential.rule)
         return Step.ISSUE if point is not None and point <= self._world.clock.now() else Step.VERIFY
@@ -136,9 +136,8 @@ class Rotator:
     async def _deliver(self, credential: Credential, rotation: Rotation) -> Moved:
         """Bring every placement to the verified version; one that fails is retried later, alone."""
         version = self._pending(credential)
-        urgent = EVERYWHERE if rotation.reason == "Leaked" else credential.staging
         try:
-            await self._staged.deliver(credential, version, REGARDLESS if rotation.restores else urgent)
+            await self._staged.deliver(credential, version, self._staging(credential, rotation))
         except HaltedError:
             await self._withdraw(version)
             raise
@@ -154,6 +153,17 @@ class Rotator:
         moved = advance(rotation)
         await self._ledger.commit(Changes(rotations=[moved]))
         return moved, str(report)
+
+    def _staging(self, credential: Credential, rotation: Rotation) -> Staging:
+        """Return how the version of ``rotation`` is rolled out: carefully, unless waiting is worse."""
+        if rotation.restores or self._has_useless(credential):
+            return REGARDLESS
+        return EVERYWHERE if rotation.reason == "Leaked" else credential.staging
+
+    def _has_useless(self, credential: Credential) -> bool:
+        """Return whether the version in use is known not to work, so that there is nothing to go back to."""
+        current = self._ledger.current(credential.name)
+        return current is not None and current.is_useless(self._world.clock.now())
 
     async def _promote(self, credential: Credential, rotation: Rotation) -> Moved:
         """Make the pending version the current one; the one before stays known as the previous."""
@@ -211,7 +221,8 @@ class Rotator:
             asked=error.retry_after if isinstance(error, TemporaryError) else None,
         )
         failed = end(rotation, State.FAILED, str(error), at=now, error=error.code)
-        next_at = None if isinstance(error, HaltedError) else now + pause  # what was halted is put right at once
+        is_put_right_at_once = isinstance(error, HaltedError) and current is not None and not current.is_useless(now)
+        next_at = None if is_put_right_at_once else now + pause
         record = replace(record, failures=record.failures + 1, next_attempt_at=next_at, looked_at=now)
         await self._ledger.commit(Changes(records=[record], rotations=[failed], audit=[of_end(failed)]))
         return failed

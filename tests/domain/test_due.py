@@ -25,6 +25,7 @@ UNWATCHED = replace(READ, revision=None, is_unwatched=True)
 
 DUE = {
     "NeverIssued": replace(QUIET, current=None),
+    "Unfinished": replace(QUIET, unfinished=4),
     "Withdrawn": replace(QUIET, withdrawn=4),
     "Leaked": replace(QUIET, current=replace(CURRENT, leaked_at=NOW)),
     "ManuallyTriggered": replace(QUIET, requested="on-call asks"),

@@ -201,14 +201,14 @@ class FakeTarget:
             await self.gate.wait()
         if placement in self.faults:
             raise self.faults[placement]
-        if self.finds_broken and any(entry.login.secret.reveal() in self.finds_broken for entry in entries):
-            self.held[placement] = {**self.held.get(placement, {}), **{entry.credential: entry for entry in entries}}
-            raise VerificationError(f"{placement}: the agent cannot pull with it")
         before = self.held.get(placement, {})
         for entry in entries:
             known = before.get(entry.credential)
             if known is not None and known.generation > entry.generation:
                 raise FencedError(f"{placement} holds generation {known.generation}", generation=known.generation)
+        if self.finds_broken and any(entry.login.secret.reveal() in self.finds_broken for entry in entries):
+            self.held[placement] = {**before, **{entry.credential: entry for entry in entries}}
+            raise VerificationError(f"{placement}: the agent cannot pull with it")
         self.applied.append((placement, tuple((entry.credential, entry.generation) for entry in entries)))
         self.held[placement] = {**before, **{entry.credential: entry for entry in entries}}
         if self.loses_answer is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from rotator.domain.events import OrphansSwept, VersionEnded
 from rotator.domain.model import Stage, Strategy
 from rotator.errors import UnavailableError
+from rotator.ports import Changes
 
 DAY = timedelta(days=1)
 KEEPING = Strategy.CREATE_RETIRE
@@ -190,6 +192,57 @@ async def test_a_slot_that_may_still_be_needed_is_not_overwritten(world: Any, ta
     ticket = await world.dispatcher.replace_leaked("gitlab", "leaked", "test")
     assert (await ticket.finished).generation == 3
     assert "secret-number-0001" in vendor.refused
+
+
+async def test_the_slot_of_a_version_that_was_taken_back_is_not_overwritten(
+    world: Any, target: Callable[..., Any]
+) -> None:
+    """I2: until what holds a withdrawn version has the one in use again, a person's request does not end it either."""
+    prod = target("prod", *(f"p{number:02d}" for number in range(40)))
+    vendor = world.add("gitlab", prod, strategy=Strategy.TWO_SLOT)
+    await world.rotate("gitlab")
+    apply = prod.apply
+
+    async def broken_at_the_fifth(placement: str, entries: Any) -> Any:
+        prod.finds_broken = {"secret-number-0002"} if placement == "p05" else set()
+        return await apply(placement, entries)
+
+    prod.apply = broken_at_the_fifth
+    assert await world.rotate("gitlab") == "failed"
+    assert world.ledger.last_rotation("gitlab").error == "halted"
+
+    assert await world.rotate("gitlab") == "failed"
+    assert "the other slot holds generation 2, which may still be needed at prod" in (
+        world.ledger.last_rotation("gitlab").message
+    )
+    assert "secret-number-0002" not in vendor.refused
+
+
+async def test_what_was_taken_back_and_leaked_is_not_ended_where_it_is_held(
+    world: Any, target: Callable[..., Any]
+) -> None:
+    """I2: a leaked version that was withdrawn is ended when the one in use is in its place, not before."""
+    prod = target("prod", *(f"p{number:02d}" for number in range(40)))
+    vendor = world.add("gitlab", prod, strategy=KEEPING)
+    await world.rotate("gitlab")
+    apply = prod.apply
+
+    async def broken_at_the_fifth(placement: str, entries: Any) -> Any:
+        prod.finds_broken = {"secret-number-0002"} if placement == "p05" else set()
+        return await apply(placement, entries)
+
+    prod.apply = broken_at_the_fifth
+    await world.rotate("gitlab")
+    second = next(one for one in world.ledger.live_versions("gitlab") if one.generation == 2)
+    await world.ledger.commit(Changes(versions=[replace(second, leaked_at=world.clock.now())]))
+    await world.retirer.turn()
+    assert vendor.ended == []
+
+    await world.dispatcher.turn()
+    for running in list(world.dispatcher._running.values()):
+        await running.done
+    await world.retirer.turn()
+    assert vendor.ended == ["token-2"]
 
 
 async def test_orphans_of_interrupted_rotations_are_ended(world: Any, target: Callable[..., Any]) -> None:

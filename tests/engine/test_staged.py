@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from rotator.config.rollout import RolloutConfig
 from rotator.domain.model import Stage, Strategy
 from rotator.engine.recover import recover
 from rotator.errors import ConflictError, NotFoundError, PermanentError, UnavailableError
+from rotator.ports import Changes
 
 
 async def settle(world: Any) -> None:
@@ -112,6 +114,154 @@ async def test_what_cannot_be_put_back_is_replaced(world: Any, target: Callable[
     await settle(world)
 
     assert canary.held["one"]["ecr"].login.secret.reveal() == "secret-number-0003"
+
+
+async def test_nothing_is_halted_where_the_version_in_use_is_refused(world: Any, target: Callable[..., Any]) -> None:
+    """I5: there is nothing to go back to, so what the registry accepts goes everywhere, and no loop begins."""
+    vendor = world.add("ecr", target("canary", "one"), fleet(target), rollout=RolloutConfig(canary=("canary",)))
+    await world.rotate("ecr")
+    world.credentials["ecr"].targets[0].port.finds_broken = {"secret-number-0002"}
+    vendor.refused.add("secret-number-0001")
+    await world.ledger.commit(Changes(versions=[replace(world.ledger.current("ecr"), rejected_at=world.clock.now())]))
+    for _ in range(5):
+        await settle(world)
+
+    assert world.ledger.current("ecr").generation == 2
+    assert set(world.credentials["ecr"].targets[1].port.generations("ecr").values()) == {2}
+    assert vendor.minted == 2
+
+
+async def test_a_first_version_that_places_dislike_is_not_tried_again_at_once(
+    world: Any, target: Callable[..., Any]
+) -> None:
+    """I5: where there is no version in use to put back, a halt is followed by a pause as any failure is."""
+    prod = target("prod", "one")
+    vendor = world.add("ecr", prod)
+    prod.finds_broken = {f"secret-number-{number:04d}" for number in range(1, 50)}
+    for _ in range(5):
+        await settle(world)
+
+    assert vendor.minted == 1
+
+
+async def test_a_withdrawn_value_is_used_where_the_one_in_use_is_refused(
+    world: Any, target: Callable[..., Any]
+) -> None:
+    """I1: what a place did not like is better than what the registry refuses; nobody has to ask for it."""
+    prod = target("prod", "one")
+    vendor = world.add("ghcr", prod, strategy=Strategy.READ)
+    vendor.value, vendor.source_revision = "token-1", "1"
+    await world.rotate("ghcr")
+    vendor.value, vendor.source_revision = "token-2", "2"
+    prod.finds_broken = {"token-2"}
+    await world.rotate("ghcr")
+    await settle(world)
+    assert prod.held["one"]["ghcr"].login.secret.reveal() == "token-1"
+
+    vendor.refused.add("token-1")
+    await world.ledger.commit(Changes(versions=[replace(world.ledger.current("ghcr"), rejected_at=world.clock.now())]))
+    prod.finds_broken = set()
+    world.clock.advance(timedelta(minutes=10))
+    await settle(world)
+
+    assert prod.held["one"]["ghcr"].login.secret.reveal() == "token-2"
+    assert world.ledger.current("ghcr").generation == 4
+
+
+async def test_a_withdrawn_value_that_leaked_is_not_used_again(world: Any, target: Callable[..., Any]) -> None:
+    """Where the source holds only what leaked, a person has to act, and is told so."""
+    prod = target("prod", "one")
+    vendor = world.add("ghcr", prod, strategy=Strategy.READ)
+    vendor.value, vendor.source_revision = "token-1", "1"
+    await world.rotate("ghcr")
+    vendor.value, vendor.source_revision = "token-2", "2"
+    prod.finds_broken = {"token-2"}
+    await world.rotate("ghcr")
+    await settle(world)
+    versions = await world.store.versions("ghcr")
+    second = next(one for one in versions if one.generation == 2)
+    current = world.ledger.current("ghcr")
+    now = world.clock.now()
+    await world.ledger.commit(Changes(versions=[replace(second, leaked_at=now), replace(current, rejected_at=now)]))
+    vendor.refused.add("token-1")
+    world.clock.advance(timedelta(minutes=10))
+    await settle(world)
+
+    last = world.ledger.last_rotation("ghcr")
+    assert "the source holds a value that leaked" in last.message
+    assert prod.held["one"]["ghcr"].login.secret.reveal() == "token-1"
+
+
+async def test_a_withdrawn_value_is_no_news_twice(world: Any, target: Callable[..., Any]) -> None:
+    """A source that keeps a withdrawn value under a new revision is read once, not at every look."""
+    prod = target("prod", "one")
+    vendor = world.add("ghcr", prod, strategy=Strategy.READ)
+    vendor.value, vendor.source_revision = "token-1", "1"
+    await world.rotate("ghcr")
+    vendor.value, vendor.source_revision = "token-2", "2"
+    prod.finds_broken = {"token-2"}
+    await world.rotate("ghcr")
+    await settle(world)
+    vendor.source_revision, read = "3", vendor.minted
+    for _ in range(5):
+        world.dispatcher.source_said("ghcr", "3")
+        await settle(world)
+        world.clock.advance(timedelta(minutes=10))
+
+    assert vendor.minted == read + 1
+
+
+async def test_what_a_person_began_is_brought_to_its_end(world: Any, target: Callable[..., Any]) -> None:
+    """A version that reached placements though its rotation failed is taken into use once that can be."""
+    prod = target("prod", "one")
+    vendor = world.add("ecr", prod)
+    await world.rotate("ecr")
+    prod.loses_answer = UnavailableError("time-out")
+    prod.corrupts = {"one"}
+    assert await world.rotate("ecr") == "failed"
+    assert prod.generations("ecr") == {"one": 2}
+    prod.loses_answer, prod.corrupts = None, set()
+    world.clock.advance(timedelta(minutes=10))
+    await settle(world)
+
+    assert world.ledger.current("ecr").generation == 2
+    assert world.ledger.last_rotation("ecr").reason == "Unfinished"
+    assert vendor.minted == 2
+
+
+async def test_what_was_given_up_on_its_way_is_taken_back(world: Any, target: Callable[..., Any]) -> None:
+    """I2: where a version that placements hold is refused before it came into use, they get the one in use again."""
+    prod = target("prod", "one")
+    vendor = world.add("ecr", prod)
+    await world.rotate("ecr")
+    prod.loses_answer = UnavailableError("time-out")
+    prod.corrupts = {"one"}
+    assert await world.rotate("ecr") == "failed"
+    prod.loses_answer, prod.corrupts = None, set()
+    vendor.refused.add("secret-number-0002")
+    for _ in range(3):
+        world.clock.advance(timedelta(minutes=10))
+        await settle(world)
+
+    assert prod.held["one"]["ecr"].login.secret.reveal() == "secret-number-0001"
+    current = world.ledger.current("ecr")
+    assert (current.generation, current.restores) == (3, 1)
+
+
+async def test_an_old_secret_read_back_says_nothing_of_a_lost_answer(world: Any, target: Callable[..., Any]) -> None:
+    """I7: what is put back has a secret that its place may hold from before: a lost answer is not taken for done."""
+    prod = target("prod", "one", "two")
+    world.add("ecr", prod)
+    await world.rotate("ecr")
+    prod.faults["two"] = UnavailableError("down")
+    prod.finds_broken = {"secret-number-0002"}
+    assert await world.rotate("ecr") == "failed"
+    prod.finds_broken = set()
+    await settle(world)
+
+    held = {one.placement: one.confirmed_generation for one in world.ledger.deliveries()}
+    assert held == {"one": 3, "two": 1}
+    assert prod.generations("ecr") == {"one": 3, "two": 1}
 
 
 async def test_a_crash_between_halt_and_repair_is_made_good(world: Any, target: Callable[..., Any]) -> None:

@@ -150,7 +150,7 @@ class Judge:
         version = self.versions.get(self.kept.get(killed.secret, ("", 0)))
         current = self.current(killed.credential)
         is_worthless = any(
-            one is not None and (one.withdrawn_at or one.rejected_at or (one.leaked_at and not killed.was_asked))
+            one is not None and (one.rejected_at or (one.leaked_at and not killed.was_asked))
             for one in (version, current)
         )
         if STRATEGIES[killed.credential] is Strategy.OVERWRITE:
@@ -490,7 +490,7 @@ class Scene:
 
     def check(self) -> None:
         """Assert what must hold at any time."""
-        assert self.judge.broken == [], self.story()
+        assert self.judge.broken == [], "\n".join([*self.judge.broken[:5], self.story()])
         assert list(self.lies()) == [], self.story()
         assert not [event for event in self.world.events if isinstance(event, Crashed)]
 
@@ -500,10 +500,12 @@ class Scene:
         world = self.world
         assert world.ledger.open_rotations() == []
         for name in self.names:
-            stages = [one.stage for one in world.store.kept.values() if one.credential == name]
-            has_failed = world.ledger.last_rotation(name).state is State.FAILED  # its version is taken up by the next
-            assert stages.count(Stage.CURRENT) == 1, name
-            assert stages.count(Stage.PENDING) <= has_failed, name
+            kept = [one for one in world.store.kept.values() if one.credential == name]
+            failed = {one.generation for one in world.store.journal.values() if one.state is State.FAILED}
+            pending = {one.generation for one in kept if one.stage is Stage.PENDING}
+            assert [one.stage for one in kept].count(Stage.CURRENT) == 1, name
+            assert len(pending) <= 1, name
+            assert pending <= failed, f"{name}: {pending} is neither on its way nor taken up by the next rotation"
             current = world.ledger.current(name)
             secret = world.store.secrets[name, current.generation].reveal()
             assert secret not in self.vendors[name].refused, f"{name}: what is in use does not work{self.story()}"

@@ -232,6 +232,8 @@ class Anything(RuleBasedStateMachine):
         target = self.scene.targets[spot[0]]
         if spot[1] not in target.spots:
             target.spots.append(spot[1])
+            known = self.scene.world.ledger.held_at(target.name, spot[1])  # nobody saw that it had vanished
+            self.scene.drifted.update((target.name, spot[1], name) for name in known)
         elif len(target.spots) > 1:
             target.spots.remove(spot[1])
             target.held.pop(spot[1], None)
