@@ -1,4 +1,4 @@
-"""The image is built elsewhere; what can be known without building it is held here."""
+"""What the Dockerfile promises and can be known without building it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from rotator import __version__
+
+ROOT = Path(__file__).parents[3]
 Instruction = tuple[str, str]
 
 
@@ -53,10 +55,9 @@ def is_sent(path: str) -> bool:
 
 
 def test_the_image_runs_without_rights() -> None:
-    """The last word on the user is a number other than root, and nothing runs after it."""
-    words = [word for word, _ in last_stage()]
+    """The only word on the user is a number other than root."""
     assert of("USER") == ["10001:10001"]
-    assert "RUN" not in words[words.index("USER") :]
+    assert ("USER", "10001:10001") in last_stage()
 
 
 def test_no_shell_stands_between_signals_and_the_daemon() -> None:
@@ -79,22 +80,27 @@ def test_only_the_lock_file_decides_what_is_installed() -> None:
     """Every package is installed by hash from the lock file; nothing else is fetched."""
     runs = of("RUN")
     installs = [run for run in runs if "pip" in run and "install" in run]
-    assert len(installs) == 1
-    assert "--require-hashes" in installs[0]
-    assert "requirements.lock" in installs[0]
+    (install,) = map(json.loads, installs)
+    assert {"--require-hashes", "--only-binary", "/src/requirements.lock"} <= set(install)
     assert not [run for run in runs if re.search(r"\b(curl|wget|apt-get|git)\b|https?://", run)]
     assert of("ADD") == []
 
 
 def test_the_base_is_named_once_by_tag() -> None:
-    """Both stages start from one base, whose tag is written, so that one line pins it."""
+    """The build starts from one base, whose tag is written, so that one line pins it; the image starts from nothing."""
     assert [rest for rest in of("ARG") if rest.startswith("BASE=")] == ["BASE=python:3.13-slim"]
-    assert [rest.split()[0] for rest in of("FROM")] == ["${BASE}", "${BASE}"]
+    assert [rest.split()[0] for rest in of("FROM")] == ["${BASE}", "scratch"]
+
+
+def test_nothing_needs_a_shell() -> None:
+    """Every command is a program with arguments, in the build as well: neither stage has to have a shell."""
+    assert [rest for rest in of("RUN") if not isinstance(json.loads(rest), list)] == []
+    assert "RUN" not in [word for word, _ in last_stage()]
 
 
 def test_every_copied_thing_exists_and_is_sent() -> None:
     """Whatever is copied from the context is there, and .dockerignore lets it through."""
-    assert set(sources()) == {"LICENSE", "requirements.lock", "rotator"}
+    assert set(sources()) == {"LICENSE", "requirements.lock", "rotator", "deploy/image/assemble.py"}
     for source in sources():
         assert (ROOT / source).exists()
         assert is_sent(source)
@@ -109,9 +115,9 @@ def test_nothing_else_is_sent(path: str) -> None:
 
 
 def test_no_secret_is_built_in() -> None:
-    """Build arguments and variables are the base and the revision; neither a name nor a value is a secret's."""
+    """Build arguments and variables are the base, the revision and a time; neither a name nor a value is a secret's."""
     names = [rest.split("=")[0] for rest in of("ARG")]
-    assert set(names) == {"BASE", "ROTATOR_REVISION"}
+    assert set(names) == {"BASE", "ROTATOR_REVISION", "SOURCE_DATE_EPOCH"}
     variables = [name for rest in of("ENV") for name, *_ in (word.split("=") for word in shlex.split(rest))]
     assert not [name for name in variables if re.search(r"TOKEN|SECRET|PASSWORD|KEY", name)]
 
@@ -123,8 +129,11 @@ def test_the_revision_reaches_the_daemon() -> None:
     assert any(word == "ENV" and "ROTATOR_REVISION=${ROTATOR_REVISION}" in rest for word, rest in stage)
 
 
-def test_state_and_socket_have_places_of_their_own() -> None:
-    """The state is a volume, and both directories belong to the daemon's user alone."""
+def test_the_label_names_the_version() -> None:
+    """The image says which version of the program it holds."""
+    assert f'org.opencontainers.image.version="{__version__}"' in " ".join(of("LABEL"))
+
+
+def test_state_is_a_volume() -> None:
+    """The state outlives the container."""
     assert [json.loads(rest) for rest in of("VOLUME")] == [["/var/lib/rotator"]]
-    (made,) = (rest for word, rest in last_stage() if word == "RUN")
-    assert "install -d -o 10001 -g 10001 -m 0700 /var/lib/rotator /run/rotator" in made
