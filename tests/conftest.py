@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from hypothesis import settings
 
 from rotator.sandbox.clock import ManualClock
@@ -49,3 +53,35 @@ def program() -> Callable[[str], str]:
         return path
 
     return find
+
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+
+
+@pytest.fixture(scope="session")
+def kustomize(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Any]]:
+    """Return what renders a folder of deploy/ as `kubectl apply -k` would, to the objects that it makes."""
+    kubectl = program("kubectl")
+    deploy = tmp_path_factory.mktemp("kustomize") / "deploy"
+    shutil.copytree(DEPLOY, deploy)
+    done = subprocess.run([kubectl, "version", "--client"], capture_output=True, text=True, check=False)
+    if 'Minor:"20"' in done.stdout:
+        _speak_the_old_words(deploy)
+
+    def render(folder: str) -> list[Any]:
+        command = [kubectl, "kustomize", str(deploy / folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        return list(yaml.safe_load_all(done.stdout))
+
+    return render
+
+
+def _speak_the_old_words(deploy: Path) -> None:
+    """Write ``bases`` where Debian's kubectl 1.20 wants that: later ones deprecate it and take folders as resources."""
+    for path in deploy.rglob("kustomization.yaml"):
+        body = yaml.safe_load(path.read_text())
+        resources = body.get("resources", [])
+        body["bases"] = [name for name in resources if (path.parent / name).is_dir()]
+        body["resources"] = [name for name in resources if (path.parent / name).is_file()]
+        path.write_text(yaml.safe_dump(body))

@@ -71,7 +71,7 @@ def test_the_operators_file_is_fresh() -> None:
 def test_the_operators_file_finds_the_daemon() -> None:
     """The monitor selects the service, the service the pods of deploy/kubernetes, and both their port by its name."""
     service, monitor, rule = yaml.safe_load_all((PROMETHEUS / "operator.yaml").read_text())
-    deployment = next(yaml.safe_load_all((ROOT / "deploy/kubernetes/deployment.yaml").read_text()))
+    deployment = next(yaml.safe_load_all((ROOT / "deploy/kubernetes/base/deployment.yaml").read_text()))
     pod = deployment["spec"]["template"]
     ports = [port["name"] for port in pod["spec"]["containers"][0]["ports"]]
     assert service["spec"]["selector"] == pod["metadata"]["labels"]

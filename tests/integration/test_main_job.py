@@ -43,10 +43,12 @@ async def vault() -> AsyncIterator[SandboxVault]:
 
 
 @pytest.fixture
-async def cluster() -> AsyncIterator[SandboxKubernetes]:
-    """Serve a cluster with two namespaces of the team web."""
+async def cluster(kustomize: Callable[[str], list[Any]]) -> AsyncIterator[SandboxKubernetes]:
+    """Serve a cluster with two namespaces of the team web, in which the daemon has the shipped rights and no other."""
+    (own, _), (namespaces, _) = (kustomize(f"kubernetes/rights/{name}") for name in ("own", "cluster-namespaces"))
+    bound = [{**rule, "namespace": name} for rule in own["rules"] for name in (*NAMESPACES, "web-new")]
     async with SandboxKubernetes() as server:
-        server.add_token("cluster-token-of-the-daemon")
+        server.add_token("cluster-token-of-the-daemon", [*namespaces["rules"], *bound])
         for name in ("web", "web-canary"):
             server.add_namespace(name, {"team": "web"})
         yield server
