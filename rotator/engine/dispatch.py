@@ -325,7 +325,8 @@ class Dispatcher:
         current, pending = self._ledger.current(credential.name), self._ledger.pending(credential.name)
         if reason == "Withdrawn" and current is not None:
             return Step.ISSUE, current.generation
-        if reason == "Unfinished" and pending is not None and pending.restores:
+        is_alive = pending is not None and not pending.expiry.is_past(self._world.clock.now())
+        if reason == "Unfinished" and pending is not None and pending.restores and is_alive:
             return Step.VERIFY, pending.restores
         return self._rotator.first_step(credential), 0
 

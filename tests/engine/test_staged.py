@@ -264,6 +264,25 @@ async def test_an_old_secret_read_back_says_nothing_of_a_lost_answer(world: Any,
     assert prod.generations("ecr") == {"one": 3, "two": 1}
 
 
+async def test_a_rollback_that_got_nowhere_before_it_expired_is_replaced(
+    world: Any, target: Callable[..., Any]
+) -> None:
+    """I1: an old version that was to be put back, and expired on its way, is given up for a new one."""
+    prod = target("prod", "one")
+    world.add("ecr", prod)
+    await world.rotate("ecr")
+    await world.rotate("ecr")
+    prod.loses_answer = UnavailableError("time-out")
+    ticket = await world.dispatcher.restore("ecr", None, "worse", "test")
+    assert (await ticket.finished).error == "unavailable"
+    world.clock.advance(timedelta(hours=13))
+    prod.loses_answer = None
+    await settle(world)
+
+    assert prod.held["one"]["ecr"].login.secret.reveal() == "secret-number-0003"
+    assert world.ledger.current("ecr").generation == 4
+
+
 async def test_a_crash_between_halt_and_repair_is_made_good(world: Any, target: Callable[..., Any]) -> None:
     """What a halt left to be put back is put back after a crash."""
     canary = target("canary", "one")
