@@ -11,7 +11,7 @@ from rotator.config.root import EngineConfig
 from rotator.domain.audit import of_deliveries
 from rotator.domain.delivery import merge
 from rotator.domain.events import DeliveryFinished, Event, TargetFailed
-from rotator.domain.model import Delivery, DeliveryState, Entry, Held, Version
+from rotator.domain.model import Delivery, DeliveryState, Version
 from rotator.domain.waves import Spot
 from rotator.domain.window import Wait
 from rotator.engine.credential import Credential, DeliveryTarget
@@ -21,14 +21,8 @@ from rotator.engine.rendering import Rendering
 from rotator.engine.report import Report
 from rotator.engine.together import together
 from rotator.engine.turns import UNDONE, Turns
-from rotator.errors import (
-    AwaitingOperatorError,
-    ConflictError,
-    FencedError,
-    RotatorError,
-    StoreError,
-    UnavailableError,
-)
+from rotator.engine.writing import Work, Writing
+from rotator.errors import RotatorError, UnavailableError
 from rotator.ports import Changes, Clock
 
 BATCH = 1000
@@ -55,12 +49,12 @@ class Rollout:
         self._emit = emit
         self.turns = Turns(ledger, clock, config)
         self.refusals = Refusals(emit)
+        self._writing = Writing(ledger, clock)
         self._slots = asyncio.Semaphore(config.max_deliveries)
         self._target_slots: dict[str, asyncio.Semaphore] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
         self._listed: set[str] = set()
         self._unlisted: dict[str, RotatorError] = {}
-        self._fences: dict[str, int] = {}
 
     async def spots(self, credential: Credential) -> list[Spot]:
         """Return every placement of ``credential``, asking all its targets at once; one that cannot tell is noted."""
@@ -175,12 +169,8 @@ class Rollout:
         )
 
     def fence(self, credential: str) -> int:
-        """Return the highest generation of ``credential`` that a placement held against us; 0 for none.
-
-        It is above our own only when this state is older than what was delivered from it: a restored backup, a lost
-        state, a second daemon.
-        """
-        return self._fences.get(credential, 0)
+        """See `rotator.engine.writing.Writing.fence`."""
+        return self._writing.fence(credential)
 
     def unlisted(self, target: str) -> str:
         """Return why ``target`` could not say which placements it has; empty when it could."""
@@ -196,7 +186,7 @@ class Rollout:
         ignoring_pauses: bool,
     ) -> None:
         work = [
-            _Work(placement, focus)
+            Work(placement, focus)
             for placement in placements
             if (focus := self._behind(target, placement, wanted, ignoring_pauses=ignoring_pauses))
         ]
@@ -237,15 +227,15 @@ class Rollout:
             if lock is not None and not lock.locked():
                 del self._locks[target.name, placement]
 
-    async def _journal_intents(self, target: DeliveryTarget, work: Sequence[_Work]) -> None:
+    async def _journal_intents(self, target: DeliveryTarget, work: Sequence[Work]) -> None:
         if work:
             await self._ledger.amend(lambda: self._told(target, list(self._intents(target, work))))
 
-    def _intents(self, target: DeliveryTarget, work: Sequence[_Work]) -> Iterator[Delivery]:
+    def _intents(self, target: DeliveryTarget, work: Sequence[Work]) -> Iterator[Delivery]:
         now = self._clock.now()
         for one in work:
             for name, version in one.focus.items():
-                last = self._last(target, one.placement, name)
+                last = self._writing.last(target, one.placement, name)
                 if last.generation > version.generation or last.confirmed_generation >= version.generation:
                     continue  # a newer one is on its way there already, or a neighbour's write brought this one
                 is_again = last.generation == version.generation
@@ -266,14 +256,7 @@ class Rollout:
                     revealed_at=last.revealed_at if is_again else None,
                 )
 
-    def _last(self, target: DeliveryTarget, placement: str, credential: str) -> Delivery:
-        """Return the latest delivery; one of generation 0 where none is known, or no more."""
-        known = self._ledger.held_at(target.name, placement).get(credential)
-        if known is not None:
-            return known
-        return Delivery(target.name, placement, credential, 0, DeliveryState.INTENDED, self._clock.now(), attempts=0)
-
-    async def _write_all(self, target: DeliveryTarget, work: Sequence[_Work]) -> None:
+    async def _write_all(self, target: DeliveryTarget, work: Sequence[Work]) -> None:
         """Write every placement in ``work``, at most ``concurrency`` at once; outcomes reach the store in batches."""
         wave = _Wave(iter(work), Rendering(self._ledger, target))
         try:
@@ -285,7 +268,7 @@ class Rollout:
         for one in wave.work:
             async with self.alone_at(target, one.placement):
                 started = self._clock.monotonic()
-                outcomes = await self._place(target, one, wave.rendering)
+                outcomes = await self._writing.write(target, one, wave.rendering)
             self._tell(target, outcomes, self._clock.monotonic() - started)
             wave.done.extend(delivery for delivery, _ in outcomes)
             if len(wave.done) >= BATCH:
@@ -309,98 +292,6 @@ class Rollout:
             if known is None and outcome.state in UNDONE:
                 continue
             yield outcome if known is None else merge(known, outcome)
-
-    async def _place(self, target: DeliveryTarget, one: _Work, rendering: Rendering) -> list[tuple[Delivery, bool]]:
-        """Write one placement and return its deliveries with whether anything had to change.
-
-        What counts is what was written, not what was meant when the work was planned: a newer generation may have
-        come in between, and a neighbour that was behind is brought up by the same write.
-        """
-        entries: Sequence[Entry] = ()
-        try:
-            entries = await rendering.entries(one.placement)
-            held = await self._apply(target, one.placement, entries)
-        except StoreError:
-            raise
-        except FencedError as error:
-            self._note_fence(entries, error)
-            return self._failures(target, one, entries, error)
-        except RotatorError as error:
-            return self._failures(target, one, entries, error)
-        return [
-            (self._outcome(target, one.placement, entry, held), held.changed)
-            for entry in entries
-            if entry.credential in one.focus or self._is_behind(target, one.placement, entry)
-        ]
-
-    def _failures(
-        self, target: DeliveryTarget, one: _Work, entries: Sequence[Entry], error: RotatorError
-    ) -> list[tuple[Delivery, bool]]:
-        """Return the failed deliveries, each of the generation that was tried."""
-        tried = {entry.credential: entry.generation for entry in entries}
-        outcomes = []
-        for name, version in one.focus.items():
-            last = self._last(target, one.placement, name)
-            last = replace(last, generation=tried.get(name) or last.generation or version.generation)
-            outcomes.append((self._failed(last, error), False))
-        return outcomes
-
-    def _note_fence(self, entries: Sequence[Entry], error: FencedError) -> None:
-        """Note that one of ``entries`` was too old.
-
-        Which one is not told, so each that may have been counts as such: a credential that is rotated once too often
-        does no harm, one that is never rotated blocks its neighbours.
-        """
-        suspects = [entry.credential for entry in entries if entry.generation <= error.generation]
-        self._fences.update({name: max(self.fence(name), error.generation) for name in suspects})
-
-    def _is_behind(self, target: DeliveryTarget, placement: str, entry: Entry) -> bool:
-        return self._last(target, placement, entry.credential).confirmed_generation < entry.generation
-
-    async def _apply(self, target: DeliveryTarget, placement: str, entries: Sequence[Entry]) -> Held:
-        """Write, and when the answer got lost, look whether the write arrived."""
-        try:
-            return await target.port.apply(placement, entries)
-        except UnavailableError as error:
-            try:
-                held = await target.port.read(placement, entries)
-            except RotatorError:
-                raise error from None
-            if all(held.logins.get(entry.credential) == entry.login and self._is_new(entry) for entry in entries):
-                return held
-            raise
-
-    def _is_new(self, entry: Entry) -> bool:
-        """Return whether no older generation had the secret of ``entry``: else its place may hold it from then."""
-        live = self._ledger.live_versions(entry.credential)
-        own = next((one for one in live if one.generation == entry.generation), None)
-        older = (one for one in live if one.generation < entry.generation)
-        return own is not None and not own.restores and all(one.fingerprint != own.fingerprint for one in older)
-
-    def _outcome(self, target: DeliveryTarget, placement: str, entry: Entry, held: Held) -> Delivery:
-        """Return the delivery of ``entry``: confirmed only when the very login was read back."""
-        last = self._last(target, placement, entry.credential)
-        attempts = max(last.attempts, 1)
-        if held.logins.get(entry.credential) != entry.login:
-            tried = replace(last, generation=entry.generation, attempts=attempts)
-            return self._failed(tried, _different(placement))
-        return Delivery(
-            target.name,
-            placement,
-            entry.credential,
-            entry.generation,
-            DeliveryState.CONFIRMED,
-            self._clock.now(),
-            attempts=attempts,
-            confirmed_generation=entry.generation,
-            proof=held.proof,
-            written_at=self._clock.now() if held.changed else last.written_at,
-        )
-
-    def _failed(self, intent: Delivery, error: RotatorError) -> Delivery:
-        is_awaited = isinstance(error, AwaitingOperatorError)
-        state = DeliveryState.AWAITING if is_awaited else DeliveryState.FAILED
-        return replace(intent, state=state, at=self._clock.now(), error=error.code, message=str(error))
 
     def _tell(self, target: DeliveryTarget, outcomes: list[tuple[Delivery, bool]], seconds: float) -> None:
         kind = target.port.kind
@@ -433,20 +324,8 @@ class Rollout:
         return lock
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    placement: str
-    focus: Mapping[str, Version]
-
-
 @dataclass(slots=True)
 class _Wave:
-    work: Iterator[_Work]
+    work: Iterator[Work]
     rendering: Rendering
     done: list[Delivery] = field(default_factory=list)
-
-
-def _different(placement: str) -> RotatorError:
-    return ConflictError(
-        f"{placement} was written but reads back differently", hint="Something else writes there at the same time"
-    )

@@ -17,7 +17,8 @@ from rotator.config.root import EngineConfig
 from rotator.domain.delivery import merge
 from rotator.domain.events import DeliveryFinished, TargetFailed
 from rotator.domain.model import Delivery, DeliveryState
-from rotator.engine.rollout import Rollout, _Work
+from rotator.engine.rollout import Rollout
+from rotator.engine.writing import Work
 from rotator.errors import (
     FencedError,
     NotFoundError,
@@ -635,7 +636,7 @@ async def test_what_was_confirmed_meanwhile_is_not_meant_again(world: Any, targe
     world.add("ecr", prod)
     await world.rotate("ecr")
     one = target_of(world, "ecr")
-    planned = [_Work("web", {"ecr": world.ledger.current("ecr")})]
+    planned = [Work("web", {"ecr": world.ledger.current("ecr")})]
 
     await world.rollout._journal_intents(one, planned)
 
