@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -124,7 +124,7 @@ def _rotate(outlook: Outlook) -> list[str]:
     return [
         first,
         f"It is shown to {status.registry} first; if that refuses it, nothing is replaced.",
-        *_delivered(outlook),
+        *_delivered(outlook, _in_waves),
         "It comes into use; the version before stays valid for its grace, until every required place has confirmed.",
     ]
 
@@ -132,8 +132,8 @@ def _rotate(outlook: Outlook) -> list[str]:
 def _rollback(outlook: Outlook) -> list[str]:
     return [
         f"The version that you choose is shown to {outlook.status.registry}; if that refuses it, nothing is replaced.",
-        "It is delivered again under a new generation, so that no place goes back to an older number.",
-        *_delivered(outlook),
+        "It is delivered again, everywhere at once, under a new generation, so that no number goes back.",
+        *_delivered(outlook, _at_once),
         "The version in use now is taken back, and not used again unless somebody asks for it.",
     ]
 
@@ -144,33 +144,41 @@ def _leak(outlook: Outlook) -> list[str]:
         return [
             "You make a new token at the vendor and put it at its source; the daemon notices by itself.",
             f"It is shown to {status.registry}, then delivered everywhere at once, without waves.",
-            *_delivered(outlook),
+            *_delivered(outlook, _at_once),
             "You end the leaked one where it was made; the daemon shows when the registry refuses it.",
         ]
     return [
         f"A new version is issued by {status.provider} and shown to {status.registry}.",
         "It is delivered everywhere at once, without waves.",
-        *_delivered(outlook),
+        *_delivered(outlook, _at_once),
         "Every leaked version is ended at the vendor as soon as nobody needs it, and shown to be refused.",
         "What the vendor cannot end works until its expiry.",
     ]
 
 
-def _delivered(outlook: Outlook) -> list[str]:
+def _delivered(outlook: Outlook, order: Callable[[TargetPlan], str]) -> list[str]:
     if outlook.plan is None:
         where = ", ".join(one.target for one in outlook.status.targets) or "no target"
         return [f"It is delivered to {where}."]
-    return [_target(one) for one in outlook.plan.targets] or ["It is delivered nowhere: it has no target."]
+    return [_target(one, order(one)) for one in outlook.plan.targets] or ["It is delivered nowhere: it has no target."]
 
 
-def _target(plan: TargetPlan) -> str:
+def _target(plan: TargetPlan, order: str) -> str:
     if plan.error:
         return f"{plan.target} could not say which places it has: {plan.error}."
-    waves = f", in {counted(len(plan.waves), 'wave')}" if len(plan.waves) > 1 else ""
-    canaries = f", {plan.canaries} of them first" if plan.canaries else ""
     refused = f"; policy keeps it from {counted(plan.refused_count, 'more place')}" if plan.refused_count else ""
     odd = f"; not as it should be now: {counted(plan.odd_count, 'place')}" if plan.odd_count else ""
-    return f"{plan.target} gets it: {counted(plan.placements, 'place')}{canaries}{waves}{odd}{refused}."
+    return f"{plan.target} gets it: {counted(plan.placements, 'place')}{order}{odd}{refused}."
+
+
+def _in_waves(plan: TargetPlan) -> str:
+    canaries = f", {plan.canaries} of them first" if plan.canaries else ""
+    waves = f", in {counted(len(plan.waves), 'wave')}" if len(plan.waves) > 1 else ""
+    return f"{canaries}{waves}"
+
+
+def _at_once(plan: TargetPlan) -> str:
+    return ", together" if plan.placements > 1 else ""
 
 
 def _warnings(action: str, outlook: Outlook, choices: Sequence[Choice]) -> list[str]:

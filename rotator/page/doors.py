@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from rotator.admin.access import LOCAL_NAMES, Access, Caller, Knock, Refusal, TokenAccess, host_of
+from rotator.admin.access import LOCAL_NAMES, Access, Caller, Knock, Refusal, Role, TokenAccess, host_of
 from rotator.page.sessions import Sessions
 
 COOKIE = "rotator_session"
@@ -100,7 +100,11 @@ class TokenDoor:
         """Show ``token`` as the API would be shown it."""
         shown = Knock("POST", {**knock.headers, "authorization": f"Bearer {token}"}, knock.address, knock.uid)
         admitted = self.access.admit(shown)
-        return admitted if isinstance(admitted, Refusal) else self.sessions.open(admitted)
+        if isinstance(admitted, Refusal):
+            return admitted
+        if admitted.role < Role.VIEWER:
+            return Refusal("role_too_low", "this token is not for people", hint="Use one with the role viewer or above")
+        return self.sessions.open(admitted)
 
     def log_out(self, knock: Knock) -> None:
         """Close the session."""

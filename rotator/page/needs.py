@@ -92,8 +92,9 @@ def pieces(text: str) -> tuple[Piece, ...]:
 
 
 def sentence(text: str) -> str:
-    """Return ``text`` with a capital letter and one full stop."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    """Return ``text`` with one full stop, and a capital letter unless it begins with a name, as ``tago: ...`` does."""
+    bare = text.rstrip(".")
+    return f"{bare}." if text.partition(" ")[0].endswith(":") else f"{bare[:1].upper()}{bare[1:]}."
 
 
 def _item(need: Need, now: datetime) -> Item:

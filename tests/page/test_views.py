@@ -23,7 +23,7 @@ from rotator.page.ask import Outlook, ask_of
 from rotator.page.detail import buttons_of
 from rotator.page.headroom import levels_of
 from rotator.page.matrix import PER_PAGE, cell_of, matrix_of
-from rotator.page.needs import items_of, pieces, tried_of
+from rotator.page.needs import items_of, pieces, sentence, tried_of
 from rotator.page.overview import Facts, listing_of, overview_of
 from rotator.page.rotations import attempts_of
 from rotator.page.steps import MAX_ROTATIONS, StepTimes
@@ -111,6 +111,14 @@ def test_needs_lose_the_name_and_keep_commands_apart() -> None:
     assert (item.subject, item.path, item.state.word) == ("ecr", "/credentials/ecr", "expired")
     assert item.what.startswith("Generation 3 expired")
     assert next(piece.text for piece in item.then if piece.is_code) == "rotator status ecr"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("expires soon", "Expires soon."), ("tago: enter it.", "tago: enter it.")], ids=["words", "name"]
+)
+def test_names_keep_their_letters(text: str, said: str) -> None:
+    """A sentence begins with a capital letter, unless it begins with a name."""
+    assert sentence(text) == said
 
 
 @pytest.mark.parametrize("text", ["", "`", "a ` b", "``"], ids=["nothing", "one", "open", "empty"])
@@ -334,8 +342,21 @@ def test_a_confirmation_says_what_will_happen(action: str) -> None:
     view = ask_of(action, outlook())
 
     assert view.is_possible
-    assert "prod gets it: 12 places." in view.steps
+    assert any(step.startswith("prod gets it: 12 places") for step in view.steps)
     assert view.radius.consequences == ("pulls fail",)
+
+
+@pytest.mark.parametrize(
+    ("action", "order"),
+    [("rotate", ", 1 of them first, in 3 waves"), ("rollback", ", together"), ("leak", ", together")],
+)
+def test_the_order_of_places_is_told_as_it_will_be(action: str, order: str) -> None:
+    """A rotation goes by canaries and waves; what is put back, or replaces a leak, goes everywhere at once."""
+    plan = CredentialPlan(
+        "ecr", rotates=True, reason="", message="", targets=(TargetPlan("prod", "k", 12, 1, (1, 2, 9)),)
+    )
+
+    assert f"prod gets it: 12 places{order}." in ask_of(action, outlook(plan=plan)).steps
 
 
 def test_what_could_not_be_read_is_said() -> None:
