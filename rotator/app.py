@@ -19,10 +19,18 @@ from functools import partial
 from typing import Any
 
 from rotator import __version__
-from rotator.build import open_sources, open_state, open_targets, open_trail, provider_contexts, wire_credentials
+from rotator.build import (
+    open_notifier,
+    open_sources,
+    open_state,
+    open_targets,
+    open_trail,
+    provider_contexts,
+    wire_credentials,
+)
 from rotator.clock import SystemClock
 from rotator.config.root import Config
-from rotator.domain.attention import Need, needs_of
+from rotator.domain.attention import Need
 from rotator.domain.audit import AuditVerdict, ChainedRecord
 from rotator.domain.events import Event
 from rotator.domain.headroom import LimitStatus
@@ -32,6 +40,7 @@ from rotator.domain.place import PlaceStatus
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus
 from rotator.domain.usage import Usage
+from rotator.engine.attention import Attention
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.dispatch import Dispatcher, Ticket
 from rotator.engine.drift import DriftWatch
@@ -59,6 +68,7 @@ from rotator.engine.watch import Watch, Watched
 from rotator.errors import NotFoundError
 from rotator.log import LogHook
 from rotator.metrics import Build, Facts, Metrics
+from rotator.notify import Means, Notifier
 from rotator.ports import Clock, Hook, Provider
 from rotator.registry.client import RegistryClient
 from rotator.registry.verify import RegistryVerifier
@@ -88,13 +98,14 @@ class Parts:
     scheduler: Scheduler
     watch: Watch
     headroom: HeadroomWatch
-    leaks: Leaks
     planner: Planner
     retirer: Retirer
     history: History
     images: ImageWatch
     drift: DriftWatch
     inspector: Inspector
+    attention: Attention
+    notifier: Notifier
     metrics: Metrics
     hooks: Hooks
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]]
@@ -146,6 +157,7 @@ class Application:
             asyncio.create_task(parts.retirer.run(), name="retirements"),
             asyncio.create_task(parts.images.run(), name="images"),
             asyncio.create_task(parts.drift.run(), name="drift"),
+            asyncio.create_task(parts.notifier.run(), name="notifications"),
             asyncio.create_task(parts.inspector.run(parts.scheduler.wake), name="inspections"),
             *(asyncio.create_task(task(), name="background") for task in parts.background),
             *(asyncio.create_task(service(), name="service") for service in services),
@@ -185,7 +197,7 @@ class Application:
 
     async def needs(self) -> Sequence[Need]:
         """Return what needs a person now, worst first."""
-        return needs_of(self.statuses(), self.clock.now(), await self._parts.leaks.open(), self.limits())
+        return await self._parts.attention.needs()
 
     def limits(self) -> Sequence[LimitStatus]:
         """Return the last known pull limits."""
@@ -233,19 +245,19 @@ class Application:
 
     async def report_leak(self, name: str, reason: str, by: str) -> LeakProgress:
         """Take note that the secret of ``name`` is known to others, and begin at once. Errors as `Leaks.report`."""
-        return await self._parts.leaks.report(name, reason, by)
+        return await self._parts.attention.leaks.report(name, reason, by)
 
     async def leak_progress(self, name: str) -> LeakProgress:
         """Return how far the response to a leak of ``name`` has come. Errors as `Leaks.progress`."""
-        return await self._parts.leaks.progress(name)
+        return await self._parts.attention.leaks.progress(name)
 
     async def open_leaks(self) -> Sequence[LeakProgress]:
         """Return how far each response has come of whose leaked versions one is still kept."""
-        return await self._parts.leaks.open()
+        return await self._parts.attention.leaks.open()
 
     async def older_than(self, since: datetime) -> Sequence[str]:
         """Return the credentials whose version in use is older than ``since``, or missing."""
-        return await self._parts.leaks.older_than(since)
+        return await self._parts.attention.leaks.older_than(since)
 
     def usage(self, name: str) -> Usage:
         """Return what depends on ``name``, and what stops working when if it dies now.
@@ -355,8 +367,14 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
         config, TargetContext(transport, clock, random.random, sources.by_name, sources.session), stack
     )
     client_of = partial(RegistryClient, transport, guard=guard, throttled=metrics.observe_throttling)
-    context_of = provider_contexts(config, clock, transport, sources.by_name, client_of, stack)
-    credentials.update(wire_credentials(config, targets, clients, context_of))
+    credentials.update(
+        wire_credentials(
+            config,
+            targets,
+            clients,
+            provider_contexts(config, clock, transport, sources.by_name, client_of, stack),
+        )
+    )
     prover = Prover(ledger, guard, world)
     rotator = Rotator(ledger, rollout, prover, world)
     retirer = Retirer(credentials, ledger, rollout, prover, world)
@@ -365,9 +383,14 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
     headroom = HeadroomWatch(credentials, ledger, clock, hooks, config.engine.headroom_interval)
     images = ImageWatch(credentials, ledger, world, config.engine.image_interval, headroom.limit_of)
     inspector = Inspector(credentials, ledger, world, config.engine.inspect_interval)
-    for hook in (metrics, LogHook(), retirer, images, inspector):
-        hooks.add(hook)
-    watched = Watched(credentials, list(targets.values()), _poll_interval(config), config.engine)
+    attention = Attention(
+        facts.statuses,
+        Leaks(credentials, ledger, rollout, dispatcher, retirer, clock),
+        headroom.limits,
+        clock,
+    )
+    notifier = await open_notifier(config, Means(transport, clock, sources.by_name), attention.needs, store, hooks)
+    hooks.add(metrics, LogHook(), retirer, images, inspector, notifier)
     return Parts(
         credentials=credentials,
         targets=targets,
@@ -377,15 +400,22 @@ async def _build(config: Config, clock: Clock, redactions: Callable[[], int], st
         observer=observer,
         dispatcher=dispatcher,
         scheduler=scheduler,
-        watch=Watch(watched, ledger, rollout, rotator, world),
+        watch=Watch(
+            Watched(credentials, list(targets.values()), _poll_interval(config), config.engine),
+            ledger,
+            rollout,
+            rotator,
+            world,
+        ),
         headroom=headroom,
         retirer=retirer,
         history=History(ledger, retirer),
-        leaks=Leaks(credentials, ledger, rollout, dispatcher, retirer, clock),
         planner=Planner(config, credentials, ledger, rollout, dispatcher, retirer, clock),
         images=images,
         drift=DriftWatch(list(targets.values()), ledger, rollout, world, config.engine.drift_interval),
         inspector=inspector,
+        attention=attention,
+        notifier=notifier,
         metrics=metrics,
         hooks=hooks,
         background=sources.background,

@@ -7,7 +7,7 @@ import os
 import random
 import socket
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -21,13 +21,16 @@ from rotator.config.credential import CredentialConfig
 from rotator.config.policy import destination_of, subject_of
 from rotator.config.ref import SecretRef
 from rotator.config.root import AuditConfig, Config, StoreConfig
+from rotator.domain.attention import Need, Severity
 from rotator.domain.events import Event
 from rotator.domain.model import UNKNOWN, Expiry
+from rotator.domain.note import Notebook
 from rotator.domain.policy import namespaces_for
 from rotator.engine.audit import AuditTrail
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.errors import ConfigError
-from rotator.ports import Clock, Provider, Source, Vault
+from rotator.notify import Bucket, Means, Notifier, Outlet, open_sender
+from rotator.ports import Clock, Notes, Provider, Source, Vault
 from rotator.providers import PROVIDERS
 from rotator.providers.context import ProviderContext
 from rotator.providers.shared import Shared
@@ -148,6 +151,29 @@ def _only_in(config: Config, target: str, credentials: Iterable[str]) -> dict[st
         name: namespaces_for(rules, subject_of(name, config.credentials[name]), destination) for name in credentials
     }
     return {name: namespaces for name, namespaces in allowed.items() if namespaces is not None}
+
+
+async def open_notifier(
+    config: Config,
+    means: Means,
+    needs: Callable[[], Awaitable[Sequence[Need]]],
+    notes: Notes,
+    emit: Callable[[Event], None],
+) -> Notifier:
+    """Return what tells destinations what needs a person, with what they were told before.
+
+    Raises:
+        StoreError: That could not be read.
+    """
+    told = await notes.notes()
+    for gone in {note.destination for note in told} - set(config.notifications):
+        await notes.keep_notes(gone, ())
+    outlets = []
+    for name, options in config.notifications.items():
+        notebook = Notebook(name, Severity(options.severity), (note for note in told if note.destination == name))
+        bucket = Bucket(options.interval.total_seconds(), means.clock.monotonic())
+        outlets.append(Outlet(name, open_sender(name, options, means), notebook, bucket))
+    return Notifier(outlets, needs, notes, means.clock, random.random, emit)
 
 
 def provider_contexts(

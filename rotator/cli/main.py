@@ -18,6 +18,7 @@ from rotator.cli import (
     config,
     demo,
     leak,
+    notify,
     plan,
     rollback,
     rotate,
@@ -52,6 +53,7 @@ app.command("plan", epilog=plan.EXAMPLES)(plan.plan)
 app.command("apply", epilog=apply.EXAMPLES)(apply.apply)
 app.add_typer(targets.app, name="targets")
 app.command("check", epilog=check.EXAMPLES)(check.check)
+app.add_typer(notify.app, name="notify")
 app.add_typer(config.app, name="config")
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("sandbox", epilog=sandbox.EXAMPLES, hidden=True)(sandbox.sandbox)

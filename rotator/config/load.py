@@ -81,6 +81,7 @@ class _Reader:
             **single,
             registries=self.sections["registries"],
             targets=self.sections["targets"],
+            notifications=self.sections.get("notifications") or {},
             credentials={**self.sections["credentials"], **self.salvaged},
             has_vault=self.document.data.get("vault") is not None,
             target_names=frozenset(self._entries("targets")),

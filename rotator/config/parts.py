@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from rotator.config.credential import CredentialConfig
 from rotator.config.mistake import KeyPath
+from rotator.config.notify import SlackDestination, WebhookDestination
 from rotator.config.policy import PolicyConfig
 from rotator.config.root import AdminConfig, MetricsConfig, RegistryConfig, StoreConfig
 from rotator.config.target import TargetConfig
@@ -36,6 +37,7 @@ class Parts:
     registries: Mapping[str, RegistryConfig] = field(default_factory=dict)
     credentials: Mapping[str, CredentialConfig] = field(default_factory=dict)
     targets: Mapping[str, TargetConfig] = field(default_factory=dict)
+    notifications: Mapping[str, WebhookDestination | SlackDestination] = field(default_factory=dict)
     target_names: frozenset[str] = frozenset()
 
     def models(self) -> Iterator[tuple[KeyPath, BaseModel]]:
@@ -44,7 +46,12 @@ class Parts:
         for name, model in single.items():
             if model is not None:
                 yield (name,), model
-        many = {"registries": self.registries, "credentials": self.credentials, "targets": self.targets}
+        many: dict[str, Mapping[str, BaseModel]] = {
+            "registries": self.registries,
+            "credentials": self.credentials,
+            "targets": self.targets,
+            "notifications": self.notifications,
+        }
         for section, entries in many.items():
             for name, entry in entries.items():
                 yield (section, name), entry

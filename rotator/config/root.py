@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAn
 
 from rotator.config.credential import CredentialConfig
 from rotator.config.duration import Duration
+from rotator.config.notify import Destination
 from rotator.config.policy import PolicyConfig
 from rotator.config.target import TargetConfig
 from rotator.config.vault import VaultConfig
@@ -169,3 +170,4 @@ class Config(_Section):
     registries: dict[str, RegistryConfig] = {}
     credentials: dict[Name, SerializeAsAny[CredentialConfig]] = {}
     targets: dict[Name, SerializeAsAny[TargetConfig]] = {}
+    notifications: dict[Name, Destination] = {}

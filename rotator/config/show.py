@@ -8,7 +8,7 @@ import yaml
 
 from rotator.config.root import Config
 
-_BY_NAME = ("registries", "credentials", "targets")
+_BY_NAME = ("registries", "credentials", "targets", "notifications")
 
 
 def show(config: Config) -> str:

@@ -375,6 +375,27 @@ class VersionInspected:
 
 
 @dataclass(frozen=True, slots=True)
+class Notified:
+    """A destination of notifications was told what needs a person, or could not be.
+
+    Args:
+        destination: The destination's name.
+        opened: How many needs were new to it.
+        resolved: How many were over.
+        error: ``code`` of the error; empty when it took the message.
+        message: Why it did not; empty when it did.
+        is_news: Whether this went otherwise than the last message.
+    """
+
+    destination: str
+    opened: int
+    resolved: int
+    error: str
+    message: str
+    is_news: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Crashed:
     """Something broke that nobody foresaw: a defect. The daemon goes on.
 
@@ -419,6 +440,7 @@ Event = (
     | VersionInspected
     | OperatorActed
     | OrphansSwept
+    | Notified
     | Crashed
     | ConfigReloaded
 )

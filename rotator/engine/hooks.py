@@ -26,9 +26,9 @@ class Hooks:
                 self.failures += 1
                 sys.stderr.write(f"a listener failed on {type(event).__name__}\n")
 
-    def add(self, hook: Hook) -> None:
-        """Have ``hook`` told of everything from now on."""
-        self._hooks.append(hook)
+    def add(self, *hooks: Hook) -> None:
+        """Have ``hooks`` told of everything from now on, in this order."""
+        self._hooks.extend(hooks)
 
     @contextmanager
     def listening(self, hook: Hook) -> Iterator[None]:

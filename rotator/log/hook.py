@@ -22,6 +22,7 @@ from rotator.domain.events import (
     Event,
     HeadroomAsked,
     ImageLookedAt,
+    Notified,
     OperatorActed,
     OrphansSwept,
     RotationFinished,
@@ -117,6 +118,8 @@ class LogHook:
                 getattr(self._log, level)("wave_finished", **asdict(event))
             case VersionEnded():
                 self._version_ended(event)
+            case Notified():
+                self._notified(event)
             case Crashed():
                 self._log.error("defect_found", where=event.where, exc_info=event.error)
             case ConfigReloaded():
@@ -138,6 +141,15 @@ class LogHook:
         level = "warning" if event.error else "info"
         told = {"error": event.error, "message": event.message} if event.error else {}
         getattr(self._log, level)("orphans_swept", credential=event.credential, ended=event.ended, **told)
+
+    def _notified(self, event: Notified) -> None:
+        if not event.error:
+            self._log.info("notified", destination=event.destination, opened=event.opened, resolved=event.resolved)
+            return
+        level = "warning" if event.is_news else "debug"
+        getattr(self._log, level)(
+            "notification_failed", destination=event.destination, error=event.error, message=event.message
+        )
 
     def _version_ended(self, event: VersionEnded) -> None:
         level = "info" if event.outcome in _ENDS else "warning"

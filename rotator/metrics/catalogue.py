@@ -168,6 +168,11 @@ CATALOGUE: Mapping[str, Family] = {
     "rotator_log_redactions_total": _counter(
         "Secrets that the last filter found in log lines; more than 0 is a defect."
     ),
+    "rotator_notifications_total": _counter(
+        "Messages about what needs a person, by destination and by what became of them: sent, or the error.",
+        "destination",
+        "outcome",
+    ),
     "rotator_metrics_dropped_series_total": _counter(
         "Series left out of a scrape because the budget was reached.", "metric"
     ),

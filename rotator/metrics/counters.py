@@ -43,6 +43,7 @@ class Counters:
         self.audit_failures = self._counter("rotator_audit_write_failures_total")
         self.reload_successful = self._gauge("rotator_config_last_reload_successful")
         self.reload_at = self._gauge("rotator_config_last_reload_success_timestamp_seconds")
+        self.notifications = self._counter("rotator_notifications_total")
         self.dropped = self._counter("rotator_metrics_dropped_series_total", *((one,) for one in TARGET_FAMILIES))
         for kind in kinds:
             self._begin(kind)

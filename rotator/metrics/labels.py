@@ -40,13 +40,16 @@ CODES = (
 )
 """What may become of an outgoing request."""
 
+SENT = "sent"
+"""What became of a notification that was taken."""
+
 MISSED = ("late", "busy", OTHER)
 DIRECTIONS = ("forward", "backward")
 ACTIONS = (
     *("rotate", "issue", "verify", "deliver", "promote", "withdraw", "retire", "leak", "acknowledge", "reveal"),
     *("configure", OTHER),
 )
-STORE_OPERATIONS = ("journal", "probe", "delivery", "load", OTHER)
+STORE_OPERATIONS = ("journal", "probe", "delivery", "load", "notes", OTHER)
 IMAGE_REASONS = (
     *("ok", "auth_failed", "auth_expired", "auth_missing", "insufficient_scope", "not_found"),
     *("no_access_or_not_found", "rate_limited", "unreachable", "not_a_registry", "two_factor"),

@@ -28,6 +28,7 @@ from rotator.domain.events import (
     Event,
     HeadroomAsked,
     ImageLookedAt,
+    Notified,
     OperatorActed,
     OrphansSwept,
     RotationFinished,
@@ -117,6 +118,8 @@ class Metrics:
                 self._counters.missed.labels(closed(event.reason, labels.MISSED)).inc()
             case HeadroomAsked():
                 self._headroom_asked(event)
+            case Notified():
+                self._notified(event)
             case ConfigReloaded():
                 self._config_reloaded(event)
             case (
@@ -185,6 +188,10 @@ class Metrics:
             self._counters.push_failures.labels(kind, closed(event.error, labels.ERRORS)).inc()
         if event.error == "fenced":
             self._counters.fenced.labels(kind).inc()
+
+    def _notified(self, event: Notified) -> None:
+        outcome = closed(event.error, labels.ERRORS) if event.error else labels.SENT
+        self._counters.notifications.labels(event.destination, outcome).inc()
 
     def _headroom_asked(self, event: HeadroomAsked) -> None:
         if event.error:

@@ -20,7 +20,7 @@ from rotator.ports.provider import (
 )
 from rotator.ports.registry import LoginGuard, Verifier
 from rotator.ports.source import Reading, Source, Vault
-from rotator.ports.store import AuditCopy, Changes, Snapshot, Store
+from rotator.ports.store import AuditCopy, Changes, Notes, Snapshot, Store
 from rotator.ports.target import HandsOver, Target, WatchesContent
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "LoginGuard",
     "Made",
     "MeasuresHeadroom",
+    "Notes",
     "Order",
     "Provider",
     "Reading",

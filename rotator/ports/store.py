@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rotator.domain.audit import AuditRecord, AuditVerdict, ChainedRecord
     from rotator.domain.headroom import Sample
     from rotator.domain.model import Delivery, Record, Version
+    from rotator.domain.note import Note
     from rotator.domain.rotation import Rotation
     from rotator.secret import Secret
 
@@ -108,6 +109,18 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Let go of the database. Safe to repeat."""
+        ...
+
+
+class Notes(Protocol):
+    """What destinations of notifications were told. Every method raises StoreError when the database does not serve."""
+
+    async def notes(self) -> Sequence[Note]:
+        """Return every note that is kept, of all destinations."""
+        ...
+
+    async def keep_notes(self, destination: str, notes: Sequence[Note]) -> None:
+        """Keep ``notes`` in the place of those kept for ``destination``; durable when it returns."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rotator.domain.audit import AuditVerdict, ChainedRecord
 from rotator.domain.model import Stage, Version
+from rotator.domain.note import Note
 from rotator.domain.rotation import ENDED, Rotation, State
 from rotator.errors import NotFoundError, PermanentError
 from rotator.ports import Changes, Snapshot
@@ -18,6 +20,7 @@ from rotator.secret import Secret
 from rotator.store import rows, tables
 from rotator.store.audit import Chain, Check, append, chained_of, newest, page_after
 from rotator.store.database import Database, open_database
+from rotator.store.notes import read_notes, replace_notes
 from rotator.store.seal import Sealer
 from rotator.store.upsert import Upsert
 
@@ -138,6 +141,14 @@ class SqlStore:
             if check.verdict is not None:
                 break
         return check.end()
+
+    async def notes(self) -> Sequence[Note]:
+        """Return what destinations of notifications were told and not told to be over."""
+        return await self._database.read(read_notes)
+
+    async def keep_notes(self, destination: str, notes: Sequence[Note]) -> None:
+        """Keep ``notes`` in the place of those kept for ``destination``."""
+        await self._database.write(partial(replace_notes, destination=destination, notes=notes))
 
     async def close(self) -> None:
         """Let go of the database."""

@@ -122,6 +122,19 @@ headroom_samples = Table(
 )
 """One row a measured pull limit; ``quota`` is the limit, a word of SQL."""
 
+notes = Table(
+    "notes",
+    metadata,
+    Column("destination", String(64), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("credential", String(64), primary_key=True),
+    Column("about", String(255), primary_key=True),
+    Column("severity", String(16), nullable=False),
+    Column("what", Text, nullable=False),
+    Column("noticed_at", Instant, nullable=False),
+)
+"""One row a need that a destination of notifications was told of, until it is told that it is over."""
+
 audit = Table(
     "audit",
     metadata,

@@ -22,6 +22,8 @@ COMMANDS = [
     ["status"],
     ["rotate"],
     ["demo"],
+    ["notify"],
+    ["notify", "test"],
     ["check"],
     ["config"],
     *(["config", c] for c in ("check", "schema", "show")),

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from rotator.config.files import read
 from rotator.config.load import load
+from rotator.config.notify import SlackDestination, WebhookDestination
 from rotator.config.root import Config
 from rotator.config.schema import json_schema
 from rotator.config.show import show
@@ -38,6 +39,7 @@ SCENARIOS = {
     "tagoio-deploy",
     "two-tenants",
 }
+DESTINATIONS: tuple[type[BaseModel], ...] = (WebhookDestination, SlackDestination)
 AUTH_METHODS = (AppRoleAuth, AwsAuth, JwtAuth, KubernetesAuth, TokenAuth)
 
 
@@ -116,6 +118,12 @@ def _sections() -> Iterator[tuple[str, set[str], set[str]]]:
         name = method.model_fields["method"].annotation.__args__[0]  # type: ignore[union-attr]
         written = {key for auth in auths if auth["method"] == name for key in auth}
         yield from _fields(name, method, written)
+    for model in DESTINATIONS:
+        name = model.model_fields["type"].annotation.__args__[0]  # type: ignore[union-attr]
+        entries = [entry for entry in data["notifications"].values() if entry["type"] == name]
+        everywhere = {key for entry in data["notifications"].values() for key in entry}
+        shared = set(model.__mro__[1].model_fields) & everywhere  # type: ignore[attr-defined]
+        yield from _fields(f"notifications.{name}", model, {key for one in entries for key in one} | shared)
     yield from _kind_fields(data, "credentials", "provider")
     yield from _kind_fields(data, "targets", "type")
 

@@ -57,6 +57,7 @@ def _everything_happens(metrics: Metrics) -> None:
         events.AlarmMissed("late"),
         events.SourceFailed("ghcr", "unavailable", ""),
         events.HeadroomAsked("docker.io", "hub", Headroom(HeadroomState.UNKNOWN), "unavailable", ""),
+        events.Notified("ops", 1, 0, "", "", is_news=False),
         events.ImageLookedAt("ghcr", "acme-api-1", Verdict.ACCEPTED, "ok", "", is_news=True),
         events.VersionInspected("ghcr", 3, NEVER, "", is_news=True),
         events.Crashed("here", KeyError("x")),

@@ -16,6 +16,7 @@ import pytest
 
 from rotator.domain.headroom import Counted, Headroom, HeadroomState, Sample
 from rotator.domain.model import NEVER, UNKNOWN, Delivery, DeliveryState, Expiry, Record, Stage, Version
+from rotator.domain.note import Note
 from rotator.domain.rotation import Rotation, State, Step
 from rotator.errors import NotFoundError, PermanentError, StoreError
 from rotator.ports import Changes, Store
@@ -365,3 +366,22 @@ async def test_closed_store_says_so(store: Store) -> None:
     for call in (store.load(), store.commit(WHOLE), store.secret("ecr", 1), store.rotations(None, 1)):
         with pytest.raises(StoreError, match="closed"):
             await call
+
+
+async def test_notes_are_kept_by_destination(lasting_url: str, open_state: Callable[..., Awaitable[Any]]) -> None:
+    """What a destination was told is there after a restart, to the microsecond, and replaced as a whole."""
+    told = [
+        Note("ops", "expired", "ecr", "", "critical", "it's over; --", NOW),
+        Note("ops", "limit", "hub", "r", "c", "w", NOW),
+    ]
+    other = Note("chat", "expired", "ecr", "", "critical", "expired", NOW)
+    state = await open_state(lasting_url)
+    await state.keep_notes("ops", told)
+    await state.keep_notes("chat", [other])
+    await state.keep_notes("ops", told)
+    await state.close()
+
+    state = await open_state(lasting_url)
+    assert sorted(await state.notes(), key=lambda note: (note.destination, note.kind)) == [other, *told]
+    await state.keep_notes("ops", ())
+    assert list(await state.notes()) == [other]

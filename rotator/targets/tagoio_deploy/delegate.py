@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rotator.domain.declares import Proof
 from rotator.domain.model import Held
 from rotator.errors import AwaitingOperatorError
-from rotator.targets.standard_webhook import parse_key, signed_headers
 from rotator.transport import Peer, Request, check_status
+from rotator.transport.standard_webhook import parse_key, signed_headers
 
 if TYPE_CHECKING:
     from rotator.domain.model import Entry

@@ -11,11 +11,11 @@ from rotator.domain.model import Entry, Held
 from rotator.errors import NotFoundError, PermanentError, RateLimitedError
 from rotator.targets.accepted import Accepted
 from rotator.targets.context import TargetContext
-from rotator.targets.standard_webhook import SigningKey, parse_key, signed_headers
 from rotator.targets.webhook.config import WebhookConfig
 from rotator.targets.webhook.message import message_id, render
 from rotator.targets.webhook.sealed import parse_receiver_key
 from rotator.transport import Peer, Request, Response, check_status, origin_of
+from rotator.transport.standard_webhook import SigningKey, parse_key, signed_headers
 
 DEADLINE_SECONDS = 20.0
 """For one try, as Standard Webhooks recommends (15 to 30 s)."""

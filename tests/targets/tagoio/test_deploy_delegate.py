@@ -17,8 +17,8 @@ from rotator.sandbox.clock import ManualClock
 from rotator.sandbox.server import SandboxServer
 from rotator.secret import Secret
 from rotator.targets.context import TargetContext
-from rotator.targets.standard_webhook import is_genuine, parse_key
 from rotator.targets.tagoio_deploy import TagoioDeployConfig, TagoioDeployTarget
+from rotator.transport.standard_webhook import is_genuine, parse_key
 
 PROJECT = "acme-prod"
 KEY = f"whsec_{base64.b64encode(b'k' * 32).decode()}"

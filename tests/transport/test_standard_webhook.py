@@ -9,7 +9,7 @@ import pytest
 
 from rotator.errors import ShapeError
 from rotator.secret import Secret
-from rotator.targets.standard_webhook import PREFIX, SigningKey, is_genuine, parse_key, signed_headers
+from rotator.transport.standard_webhook import PREFIX, SigningKey, is_genuine, parse_key, signed_headers
 
 VECTOR = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ID = "msg_p5jXN8AQM9LWM0D4loKWxJek"
