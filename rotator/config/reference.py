@@ -68,6 +68,9 @@ class _Page:
         for name, section in sections.items():
             if name in {"version", "credentials", "targets"}:
                 continue
+            if "patternProperties" in section:
+                self._write_entries(name, section)
+                continue
             inner = section.get("additionalProperties", section)
             title = f"`{name}`, by host" if "additionalProperties" in section else f"`{name}`"
             self._write(2, title, _definition_in(inner) or "", section.get("default"))
@@ -76,6 +79,13 @@ class _Page:
         headings = [line[3:] for line in self.lines if line.startswith("## ")]
         contents = [f"- [{heading}](#{_slug(heading)})" for heading in headings]
         return "\n".join([_INTRODUCTION, *contents, "", *self.lines]).rstrip("\n") + "\n"
+
+    def _write_entries(self, name: str, section: Schema) -> None:
+        """Write a section whose entries have names and are of several types."""
+        self._open(2, f"`{name}`, by name", _plain(section.get("description", "")))
+        for entry in section["patternProperties"].values():
+            for definition in _definitions_in(entry):
+                self._write(3, f"`{name}` with {self._constant(definition)}", definition)
 
     def _write_kinds(self, key: str, section: str) -> None:
         kinds = {name: one for name, one in self.definitions.items() if name.startswith(f"{key}.")}

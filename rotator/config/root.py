@@ -171,3 +171,4 @@ class Config(_Section):
     credentials: dict[Name, SerializeAsAny[CredentialConfig]] = {}
     targets: dict[Name, SerializeAsAny[TargetConfig]] = {}
     notifications: dict[Name, Destination] = {}
+    """Who is told what needs a person."""
