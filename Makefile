@@ -57,8 +57,9 @@ bench: $(VENV)/dev.stamp  ## Measure; prints ratios against a reference of the s
 soak: $(VENV)/dev.stamp packages  ## Run the long sweeps
 	$(PYTEST) -m soak
 
-rules:  ## Write anew what is made of the alert rules
+rules:  ## Write anew what is made of the alert rules, and the dashboard
 	deploy/prometheus/make-operator >deploy/prometheus/operator.yaml
+	deploy/grafana/make-dashboard >deploy/grafana/rotator.json
 
 reference: $(VENV)/run.stamp  ## Write docs/configuration.md anew from the options' models
 	$(BIN)/rotator config reference >docs/configuration.md
