@@ -110,7 +110,12 @@ class SocketAccess:
         self._uids = frozenset({0, own_uid, *allow_uids})
 
     def admit(self, knock: Knock) -> Caller | Refusal:
-        """Go by the user id alone; see `Access.admit`."""
+        """Go by the user id alone; see `Access.admit`.
+
+        A browser comes here through ``ssh -L``, to a port that any name may be pointed at: hence local names alone.
+        """
+        if host_of(knock.headers.get("host", "")) not in LOCAL_NAMES:
+            return Refusal("wrong_host", "this socket answers to localhost alone", hint="Ask for http://localhost")
         if cross_site := _cross_site(knock):
             return cross_site
         if knock.uid not in self._uids:

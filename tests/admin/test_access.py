@@ -53,8 +53,15 @@ def _code(answer: Caller | Refusal) -> str:
 )
 def test_a_socket_goes_by_user_id(uid: int | None, admitted: bool) -> None:  # noqa: FBT001 (a test parameter)
     """Root, the daemon's own user and the configured ones are let in, nobody else."""
-    answer = SocketAccess(900, [1000]).admit(Knock("GET", {}, uid=uid))
+    answer = SocketAccess(900, [1000]).admit(Knock("GET", {"host": "localhost"}, uid=uid))
     assert _code(answer) == ("in" if admitted else "caller_not_allowed")
+
+
+@pytest.mark.parametrize("host", ["evil.example:9181", "169.254.1.1", ""], ids=["name", "address", "none"])
+def test_a_socket_answers_to_local_names_alone(host: str) -> None:
+    """A foreign name that was pointed at a forwarded socket is refused, whoever forwards it."""
+    answer = SocketAccess(0, []).admit(Knock("GET", {"host": host}, uid=0))
+    assert _code(answer) == "wrong_host"
 
 
 def test_a_token_names_its_line(clock: ManualClock) -> None:
@@ -233,7 +240,7 @@ def test_a_host_is_cut_out(authority: str, host: str) -> None:
 
 def test_this_test_run_is_a_known_user() -> None:
     """The own user is always let in, so that the daemon's owner is never locked out."""
-    assert _code(SocketAccess(os.geteuid(), []).admit(Knock("GET", {}, uid=os.geteuid()))) == "in"
+    assert _code(SocketAccess(os.geteuid(), []).admit(Knock("GET", {"host": "localhost"}, uid=os.geteuid()))) == "in"
 
 
 def test_each_line_may_name_a_role(tmp_path: Path) -> None:

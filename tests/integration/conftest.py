@@ -341,7 +341,7 @@ class Daemon:
         try:
             async with (
                 aiohttp.ClientSession(connector=connector) as session,
-                session.get(f"http://rotator/api/v1/credentials/{name}") as answer,
+                session.get(f"http://localhost/api/v1/credentials/{name}") as answer,
             ):
                 found: dict[str, Any] = (await answer.json())["credential"]
                 return found

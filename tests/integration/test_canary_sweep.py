@@ -92,7 +92,7 @@ class Sweep:
         connector = aiohttp.UnixConnector(str(self._daemon.socket))
         async with (
             aiohttp.ClientSession(connector=connector) as session,
-            session.get(f"http://rotator/api/v1/{path}") as answer,
+            session.get(f"http://localhost/api/v1/{path}") as answer,
         ):
             return await answer.read()
 

@@ -496,7 +496,7 @@ def served(page: Beside) -> Served:
     """Return the page of a daemon in every kind of trouble, as if nothing had been asked of it yet."""
     daemon = page.served.daemon
     fresh = make_daemon(daemon.config, troubled(daemon.clock.now()), daemon.clock)
-    for name in ("statuses", "planner", "ready", "alive", "history", "limits_told", "old", "leaks", "broken"):
+    for name in ("config", "statuses", "planner", "ready", "alive", "history", "limits_told", "old", "leaks", "broken"):
         setattr(daemon, name, getattr(fresh, name))
     daemon.acts.clear()
     return page.served

@@ -135,17 +135,22 @@ def test_it_follows_without_a_reload(browser: Browser, served: Any, seen: Seen, 
     link.focus()
     scrolled = tab.evaluate("scrollY")
 
-    def replace_it() -> None:
-        old = served.daemon.statuses["hub-ci"]
-        served.daemon.statuses["hub-ci"] = replace(
-            served.daemon.statuses["ecr-prod"], name="hub-ci", current=replace(old.current, generation=13)
-        )
-        served.daemon.statuses["zzz"] = replace(served.daemon.statuses["ecr-prod"], name="zzz")
+    def replace_them() -> None:
+        statuses = served.daemon.statuses
+        well = statuses["ecr-prod"]
+        statuses["hub-ci"] = replace(well, name="hub-ci")
+        for name in ("aaa", "zzz"):
+            statuses[name] = replace(well, name=name)
+        names = sorted({*statuses} - {"gar"})
+        credentials = dict.fromkeys(names, served.daemon.config.credentials["ghcr"])
+        served.daemon.config = served.daemon.config.model_copy(update={"credentials": credentials})
         served.daemon.tell("hub-ci")
 
-    page.call(replace_it)
+    page.call(replace_them)
 
-    expect(tab.get_by_role("heading", level=1)).to_contain_text("5 things need you", timeout=PATIENCE_MS)
+    expect(tab.get_by_role("heading", level=1)).to_contain_text("4 things need you", timeout=PATIENCE_MS)
+    rows = tab.get_by_role("table").get_by_role("rowheader").locator("a").all_inner_texts()
+    assert rows == ["aaa", "ecr-prod", "ecr-staging", "ghcr", "harbor", "hub-ci", "jfrog", "quay", "zzz"]
     assert tab.evaluate("window.isTheSame")
     assert tab.evaluate("document.activeElement.textContent") == "quay"
     assert abs(tab.evaluate("scrollY") - scrolled) < 200

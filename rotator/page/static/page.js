@@ -33,13 +33,41 @@ function settle(old, fresh) {
   if (old.hasAttribute("data-keep") || old.nodeName === "INPUT") return;
   for (const one of [...old.attributes]) if (!fresh.hasAttribute(one.name)) old.removeAttribute(one.name);
   for (const one of fresh.attributes) if (old.getAttribute(one.name) !== one.value) old.setAttribute(one.name, one.value);
-  const before = [...old.childNodes];
-  const after = [...fresh.childNodes];
-  after.forEach((child, index) => {
-    if (index < before.length) settle(before[index], child);
-    else old.append(document.importNode(child, true));
-  });
-  before.slice(after.length).forEach((child) => child.remove());
+  settleChildren(old, fresh);
+}
+
+// Rows and items are told apart by their key, so that one that comes or goes moves no other, and none loses its focus.
+function settleChildren(old, fresh) {
+  const keys = new Set([...fresh.children].map(keyOf));
+  const kept = new Map();
+  for (const one of [...old.children]) {
+    if (!keyOf(one)) continue;
+    if (keys.has(keyOf(one))) kept.set(keyOf(one), one);
+    else one.remove();
+  }
+  let at = old.firstChild;
+  for (const child of [...fresh.childNodes]) {
+    const same = keyOf(child) ? kept.get(keyOf(child)) : keyOf(at) ? null : at;
+    if (!same) {
+      old.insertBefore(document.importNode(child, true), at);
+      continue;
+    }
+    while (at && at !== same && !keyOf(at)) at = dropped(at);
+    if (at === same) at = at.nextSibling;
+    else old.insertBefore(same, at);
+    settle(same, child);
+  }
+  while (at) at = dropped(at);
+}
+
+function keyOf(node) {
+  return node?.dataset?.key ?? "";
+}
+
+function dropped(node) {
+  const next = node.nextSibling;
+  node.remove();
+  return next;
 }
 
 async function renew() {
