@@ -8,12 +8,12 @@ from datetime import datetime
 
 from rotator.admin.access import Role
 from rotator.domain.history import KnownVersion
-from rotator.domain.model import Stage
+from rotator.domain.model import Stage, Strategy
 from rotator.domain.plan import CredentialPlan, TargetPlan
 from rotator.domain.status import CredentialStatus
 from rotator.domain.usage import Usage
 from rotator.page.detail import Radius, radius_of
-from rotator.page.words import Badge, counted, of_health, relative
+from rotator.page.words import Badge, counted, moment, of_health, relative
 
 REASONS = {
     "rotate": "the token was shown in a build log",
@@ -117,7 +117,7 @@ def _is_possible(action: str, outlook: Outlook, choices: Sequence[Choice]) -> bo
 
 def _rotate(outlook: Outlook) -> list[str]:
     status = outlook.status
-    if status.strategy == "read":
+    if status.strategy == Strategy.READ:
         first = "Its source is read again. If it holds the same value, nothing changes: replace it there first."
     else:
         first = f"A new version is issued by {status.provider}."
@@ -140,7 +140,7 @@ def _rollback(outlook: Outlook) -> list[str]:
 
 def _leak(outlook: Outlook) -> list[str]:
     status = outlook.status
-    if status.strategy == "read":
+    if status.strategy == Strategy.READ:
         return [
             "You make a new token at the vendor and put it at its source; the daemon notices by itself.",
             f"It is shown to {status.registry}, then delivered everywhere at once, without waves.",
@@ -151,6 +151,19 @@ def _leak(outlook: Outlook) -> list[str]:
         f"A new version is issued by {status.provider} and shown to {status.registry}.",
         "It is delivered everywhere at once, without waves.",
         *_delivered(outlook, _at_once),
+        *_ended(status, outlook.now),
+    ]
+
+
+def _ended(status: CredentialStatus, now: datetime) -> list[str]:
+    at = status.current.expiry.at if status.current is not None else None
+    if status.strategy == Strategy.EPHEMERAL:
+        until = f"its expiry, {moment(at, now).utc}" if at is not None else "its expiry"
+        return [
+            f"The vendor cannot end what it issued: what is in use now works until {until}.",
+            "To cut it off before, deny its principal at the vendor.",
+        ]
+    return [
         "Every leaked version is ended at the vendor as soon as nobody needs it, and shown to be refused.",
         "What the vendor cannot end works until its expiry.",
     ]
@@ -196,7 +209,7 @@ def _warnings(action: str, outlook: Outlook, choices: Sequence[Choice]) -> list[
     if status.held:
         found.append(f"Its login is held back from the registry now: {status.held}.")
     if action == "leak":
-        found.append("This cannot be taken back: what is ended at its vendor stays ended.")
+        found.append("A report cannot be taken back, nor what is ended because of it.")
     return found
 
 

@@ -48,6 +48,7 @@ class Gatherer:
         surface = self.surface
         statuses = await self._statuses()
         rotations = await surface.rotations(None, RECENT)
+        leaks = await surface.open_leaks()
         now, limits = surface.clock.now(), surface.limits()
         return Facts(
             now=now,
@@ -56,7 +57,8 @@ class Gatherer:
             dead=surface.liveness(),
             statuses=statuses,
             limits=limits,
-            needs=needs_of(statuses, now, await surface.open_leaks(), limits),
+            needs=needs_of(statuses, now, leaks, limits),
+            leaks=leaks,
             rotations=rotations,
             seconds={one.id: self.steps.of(one.id) for one in rotations},
         )

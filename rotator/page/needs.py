@@ -8,6 +8,7 @@ from datetime import datetime
 
 from rotator.domain.attention import Kind, Need, Severity
 from rotator.domain.headroom import LimitStatus
+from rotator.domain.leak import LeakProgress
 from rotator.domain.status import CredentialStatus, Health
 from rotator.page.words import Badge, Moment, Tone, badge, maybe, of_health, relative
 
@@ -85,6 +86,12 @@ def tried_of(
     )
 
 
+def leaks_of(leaks: Sequence[LeakProgress], needs: Sequence[Need]) -> tuple[Item, ...]:
+    """Return the responses to leaks that are not over and wait for no person: what leaked may still work."""
+    asked = {need.credential for need in needs if need.kind is Kind.LEAK}
+    return tuple(_leaking(one) for one in leaks if not one.is_over and one.credential not in asked)
+
+
 def pieces(text: str) -> tuple[Piece, ...]:
     """Return ``text`` cut at its backticks; what stands between two of them is code."""
     parts = text.split("`")
@@ -128,6 +135,11 @@ def _next(status: CredentialStatus, now: datetime) -> str:
     if status.record.failures and at is not None and at > now:
         return f"{told}It is tried again {relative(at, now)}."
     return f"{told}It is tried again by itself."
+
+
+def _leaking(leak: LeakProgress) -> Item:
+    what = sentence(f"its secret is known to others; {leak.next_step}")
+    return Item(badge(Tone.BAD, WORDS[Kind.LEAK]), leak.credential, f"/credentials/{leak.credential}", what)
 
 
 def _is_emptying(limit: LimitStatus, now: datetime) -> bool:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rotator.domain.attention import Need
 from rotator.domain.headroom import LimitStatus
+from rotator.domain.leak import LeakProgress
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus, Health
 from rotator.page.headroom import Level, levels_of
 from rotator.page.matrix import PER_PAGE, Matrix, matrix_of, page_of
-from rotator.page.needs import Item, items_of, pieces, sentence, tried_of
+from rotator.page.needs import Item, items_of, leaks_of, pieces, sentence, tried_of
 from rotator.page.rotations import Attempt, attempts_of
 from rotator.page.timeline import Timeline, timeline_of
 from rotator.page.words import Badge, Moment, Tone, badge, counted, moment, of_health, relative, span
@@ -21,6 +22,7 @@ from rotator.page.words import Badge, Moment, Tone, badge, counted, moment, of_h
 NEEDS_SHOWN = 30
 BARS_SHOWN = 20
 RECENT = 10
+_BLINK = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Facts:
         statuses: Every credential, by name.
         limits: Every pull limit.
         needs: What needs a person, worst first.
+        leaks: Responses to leaks.
         rotations: The newest, newest first.
         seconds: Durations of their steps, by rotation.
     """
@@ -46,6 +49,7 @@ class Facts:
     statuses: Sequence[CredentialStatus]
     limits: Sequence[LimitStatus]
     needs: Sequence[Need]
+    leaks: Sequence[LeakProgress]
     rotations: Sequence[Rotation]
     seconds: Mapping[str, Mapping[str, float]]
 
@@ -68,7 +72,7 @@ class Overview:
         headline: The same as a heading.
         calm: What was confirmed where nothing needs a person, one sentence each; never more than that.
         urgent: What needs a person.
-        tried: What the daemon goes on with by itself.
+        tried: What is not well and needs nobody now.
         omitted: Further needs, which are not shown.
         counts: Credentials by state, worst first.
         timeline: The next expiries.
@@ -120,7 +124,7 @@ def overview_of(facts: Facts) -> Overview:
     """Return the first page."""
     now = facts.now
     urgent = (*_of_daemon(facts), *items_of(facts.needs, now))
-    tried = tried_of(facts.statuses, facts.limits, facts.needs, now)
+    tried = (*leaks_of(facts.leaks, facts.needs), *tried_of(facts.statuses, facts.limits, facts.needs, now))
     soonest = sorted(facts.statuses, key=_expiry)[:BARS_SHOWN]
     return Overview(
         as_of=moment(now, now),
@@ -175,7 +179,7 @@ def _headline(facts: Facts, urgent: Sequence[Item], tried: Sequence[Item]) -> Ba
     if not facts.statuses:
         return badge(Tone.QUIET, "No credential is configured")
     if tried:
-        return badge(Tone.BUSY, "Nothing needs you; the daemon is working on it")
+        return badge(Tone.BUSY, f"Nothing needs you now; {counted(len(tried), 'thing')} to keep an eye on")
     return badge(Tone.OK, "Nothing needs you")
 
 
@@ -209,7 +213,9 @@ def _ages(facts: Facts) -> tuple[str, ...]:
         sentences.append(f"Its registry last took it {relative(seen[0], facts.now)}.")
     elif seen:
         which = f"{len(seen):,}" if never else "all"
-        sentences.append(f"Registries last took {which} of them at most {span(facts.now - min(seen))} ago.")
+        sentences.append(
+            f"Registries last took {which} of them at most {span(max(facts.now - min(seen), _BLINK))} ago."
+        )
     if never:
         were = "was" if never == 1 else "were"
         sentences.append(f"{counted(never, 'version')} in use {were} never shown to a registry.")

@@ -112,7 +112,7 @@ def test_what_needs_you_comes_first_and_is_said_aloud(browser: Browser, served: 
 
     assert headings[0].endswith("6 things need you")
     assert [one.lower() for one in headings[1:]] == [
-        "being tried again by itself",
+        "to keep an eye on",
         "expiries",
         "credentials and targets",
         "pull limits",

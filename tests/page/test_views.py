@@ -14,6 +14,7 @@ from rotator.admin.access import Role
 from rotator.domain.attention import needs_of
 from rotator.domain.headroom import Headroom, HeadroomState, LimitStatus, Sample
 from rotator.domain.history import KnownVersion
+from rotator.domain.leak import LeakProgress, LeakStep, Waits
 from rotator.domain.model import Delivery, DeliveryState, Expiry, Record, Stage, Version
 from rotator.domain.plan import CredentialPlan, TargetPlan
 from rotator.domain.rotation import Rotation, State, Step
@@ -76,7 +77,7 @@ def status(name: str = "ecr", **changes: Any) -> CredentialStatus:
 def facts(*statuses: CredentialStatus, **changes: Any) -> Facts:
     """Return facts about ``statuses``, for a daemon that started yesterday."""
     needs = needs_of(statuses, NOW)
-    base = Facts(NOW, NOW - 24 * HOUR, "", "", statuses, (), needs, (), {})
+    base = Facts(NOW, NOW - 24 * HOUR, "", "", statuses, (), needs, (), (), {})
     return replace(base, **changes)
 
 
@@ -151,6 +152,24 @@ def test_calm_says_no_more_than_was_confirmed() -> None:
         "1 version in use was never shown to a registry.",
         "1 of them was not shown to a registry since the daemon started 1d ago.",
     )
+
+
+def test_a_leak_that_waits_for_nobody_is_not_called_well() -> None:
+    """While what leaked may still work that is shown, also where nobody can do anything but wait."""
+    ended = LeakStep("ended", is_done=False, message="generation 2 works until 04:00", waits_for=Waits.TIME)
+
+    view = overview_of(facts(status(), leaks=[LeakProgress("ecr", NOW, (ended,))]))
+
+    assert view.headline.word == "Nothing needs you now; 1 thing to keep an eye on"
+    assert view.tried[0].what == "Its secret is known to others; generation 2 works until 04:00."
+
+
+def test_a_vendor_that_ends_nothing_is_not_said_to() -> None:
+    """For a login that only dies by itself, a leak response promises no end before its expiry."""
+    steps = ask_of("leak", outlook()).steps
+
+    assert "The vendor cannot end what it issued: what is in use now works until its expiry, 09:12 UTC." in steps
+    assert not any("is ended at the vendor" in step for step in steps)
 
 
 def test_a_daemon_that_starts_says_that_it_checked_nothing() -> None:
