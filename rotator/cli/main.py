@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 import traceback
+from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Annotated
 
@@ -81,10 +82,14 @@ def begin(
     _debug.set(debug)
 
 
-def main() -> None:
-    """Run the command that ``sys.argv`` names, and exit with its code. Never shows a local variable."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that ``arguments`` name, and exit with its code. Never shows a local variable.
+
+    Args:
+        arguments: What follows the program's name; None for the process's own.
+    """
     try:
-        app(prog_name="rotator")
+        app(arguments, prog_name="rotator")
     except RotatorError as error:
         report(error)
         sys.exit(exit_code_of(error))

@@ -228,19 +228,18 @@ async def test_delivered_logins_can_be_tried(run: Any, hub: SandboxRegistry, con
     assert (found["verdict"], found["credential"]["key"]) == ("auth_failed", hub.host)
 
 
-async def test_the_daemon_is_asked_about_what_it_issues(
-    run: Any, daemon: Any, registry: SandboxRegistry, tmp_path: Path
-) -> None:
+async def test_the_daemon_is_asked_about_what_it_issues(run: Any, shared: Any, tmp_path: Path) -> None:
     """What the running daemon knows of a minted login is told, and the login stays with it."""
+    host = shared.registry.host
     path = tmp_path / "minted.yaml"
     path.write_text(
         f"""\
 version: 1
-registries: {{"{registry.host}": {{insecure: true}}}}
+registries: {{"{host}": {{insecure: true}}}}
 credentials:
   mine:
     provider: quay
-    registry: "{registry.host}"
+    registry: "{host}"
     mode: federated
     username: acme+robot
     token: {{file: {tmp_path}/none}}
@@ -249,12 +248,12 @@ targets: {{here: {{type: docker_config, path: {tmp_path}/x/config.json}}}}
 """
     )
     options = ["--config", str(path), "--json"]
-    ended = await run("check", f"{registry.host}/team/app:1", *options, "--socket", daemon.socket)
+    ended = await run("check", f"{host}/team/app:1", *options, "--socket", shared.socket)
     (found,) = json.loads(ended.out)
     assert (ended.code, found["verdict"]) == (1, "not_tried")
     assert "the daemon says ok: in use" in found["evidence"]
     assert "generation 1, last proved 20" in found["evidence"]
-    nobody = await run("check", f"{registry.host}/team/app:1", *options, "--socket", str(tmp_path / "no.sock"))
+    nobody = await run("check", f"{host}/team/app:1", *options, "--socket", str(tmp_path / "no.sock"))
     assert "the daemon could not be asked: there is no socket" in json.loads(nobody.out)[0]["evidence"]
 
 

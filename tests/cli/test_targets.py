@@ -14,7 +14,7 @@ from rotator.cli.targets_stanza import FILL_IN, stanza
 from rotator.kinds import kinds
 from rotator.sandbox.registry import SandboxRegistry
 
-SECRET = "canary-3f9c1b7d5e2a4860"
+SECRET = "canary-3f9c1b7d5e2a4860-mine"
 TARGETS = """
   tago: {{type: tagoio_deploy, project: acme-prod, image: "{registry}/team/app", image_tag: "1"}}
 """
@@ -24,7 +24,7 @@ TARGETS = """
 async def waiting(directory: Path, registry: SandboxRegistry, start: Any) -> AsyncIterator[Any]:
     """Return a daemon whose credential is in a file and waits to be entered in a project."""
     path = directory / "rotator.yaml"
-    text = path.read_text().replace("deliver_to: [here]", "deliver_to: [here, tago]")
+    text = path.read_text().replace("deliver_to: [at-mine]", "deliver_to: [at-mine, tago]")
     path.write_text(text + TARGETS.format(registry=registry.host))
     async with start(directory) as started:
         await started.until("delivery_awaits_person")
@@ -33,12 +33,14 @@ async def waiting(directory: Path, registry: SandboxRegistry, start: Any) -> Asy
 
 
 async def test_a_persons_part_from_end_to_end(waiting: Any) -> None:
-    """What waits is shown with what to run; the login is shown once; the word ends it; a log line says who did what."""
+    """What waits is shown with what to run; the login is shown once; the word ends it; the log says who did what."""
+    found = await waiting.ask("targets", "--json")
+    assert {one["target"]: one["state"] for one in json.loads(found.out)} == {"at-mine": "in sync", "tago": "awaiting"}
     listed = await waiting.ask("targets")
     assert "awaiting" in listed.out
     assert "rotator targets ack tago --generation 1" in listed.out.replace("\n", " ").replace("  ", " ")
     shown = await waiting.ask("targets", "reveal", "tago")
-    assert shown.out.splitlines() == ["Username: robot", "Registry Access Password, on the next line:", SECRET]
+    assert shown.out.splitlines() == ["Username: mine-robot", "Registry Access Password, on the next line:", SECRET]
     again = await waiting.ask("targets", "reveal", "tago")
     assert (again.code, "shown already" in again.err, SECRET in again.out + again.err) == (1, True, False)
     asked = await waiting.ask("targets", "ack", "tago")
@@ -53,37 +55,30 @@ async def test_a_persons_part_from_end_to_end(waiting: Any) -> None:
     log = "".join(waiting.log)
     assert "login_revealed" in log
     assert "delivery_acknowledged" in log
-    assert SECRET not in log + listed.out + after.out + done.out
+    assert SECRET not in log + found.out + listed.out + after.out + done.out
 
 
-async def test_targets_are_listed_as_json(waiting: Any) -> None:
-    """Scripts get the same as JSON, without any secret."""
-    ran = await waiting.ask("targets", "--json")
-    states = {one["target"]: one["state"] for one in json.loads(ran.out)}
-    assert (states, SECRET in ran.out) == ({"here": "in sync", "tago": "awaiting"}, False)
-
-
-async def test_a_target_is_tried(waiting: Any) -> None:
+async def test_a_target_is_tried(shared: Any) -> None:
     """A trial says what was seen; of a target that is not there, which there are."""
-    here = await waiting.ask("targets", "test", "here")
+    here = await shared.ask("targets", "test", "at-mine")
     assert (here.code, "readable; 1 of 1 logins seen there (value)" in here.out.replace("\n", " ")) == (0, True)
-    nope = await waiting.ask("targets", "test", "nope")
-    assert (nope.code, "There are: here, tago" in nope.err) == (2, True)
+    nope = await shared.ask("targets", "test", "nope")
+    assert (nope.code, "There are: at-leaked, at-mine" in nope.err) == (2, True)
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        pytest.param(("ack", "here", "--generation", "1"), id="nothing waits"),
+        pytest.param(("ack", "at-mine", "--generation", "1"), id="nothing waits"),
         pytest.param(("ack", "nope", "--generation", "1"), id="no such target"),
         pytest.param(("ack", "nope"), id="no such target to ask about"),
         pytest.param(("ack", "tago", "--generation", "0"), id="no generation"),
         pytest.param(("reveal", "nope"), id="nothing to reveal"),
     ],
 )
-async def test_wrong_usage(waiting: Any, words: tuple[str, ...]) -> None:
+async def test_wrong_usage(shared: Any, words: tuple[str, ...]) -> None:
     """What cannot be meant ends with exit code 2 and one line of advice."""
-    assert (await waiting.ask("targets", *words)).code == 2
+    assert (await shared.ask("targets", *words)).code == 2
 
 
 @pytest.mark.parametrize("kind", sorted(kinds().targets))
