@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from rotator.admin.need_models import NeedView
 from rotator.domain.headroom import Counted, HeadroomState, LimitStatus
 from rotator.domain.history import OldVersion
 from rotator.domain.image import ImageStatus
@@ -385,3 +386,5 @@ class DaemonStatus(_View):
     """Rotations that run now or wait for stragglers."""
     need_attention: tuple[str, ...]
     """Names of credentials that are not ok, at most 100."""
+    needs: tuple[NeedView, ...] = ()
+    """What needs a person, worst first, at most 100."""

@@ -30,9 +30,11 @@ from rotator.admin.models import (
     RotationRequest,
     RotationView,
 )
+from rotator.admin.need_models import NeedView
 from rotator.admin.plan_models import AppliedPlan
 from rotator.admin.progress import Follower
 from rotator.admin.surface import AdminSurface
+from rotator.domain.attention import needs_of
 from rotator.domain.status import Health
 
 MAX_STREAMS = 16
@@ -117,9 +119,11 @@ async def read_status(context: UsedContext) -> DaemonStatus:
     surface = context.surface
     statuses = [surface.status(name) for name in sorted(surface.config.credentials)]
     unready, dead = surface.readiness(), surface.liveness()
+    now = surface.clock.now()
+    needs = needs_of(statuses, now, await surface.open_leaks(), surface.limits())
     return DaemonStatus(
         version=__version__,
-        now=surface.clock.now(),
+        now=now,
         ready=not unready,
         alive=not dead,
         message=dead or unready,
@@ -127,6 +131,7 @@ async def read_status(context: UsedContext) -> DaemonStatus:
         by_health=dict(Counter(status.health for status in statuses)),
         running=sum(status.running is not None for status in statuses),
         need_attention=tuple(status.name for status in statuses if status.health is not Health.OK)[:MAX_NAMED],
+        needs=tuple(NeedView.of(need) for need in needs[:MAX_NAMED]),
     )
 
 

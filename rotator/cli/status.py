@@ -8,10 +8,25 @@ import typer
 
 from rotator.cli.options import DEFAULT_SOCKET, AsJson, Socket, TokenFile, Url
 
-EXAMPLES = (
-    "Examples:\n\nrotator status\n\nrotator status ecr-prod\n\nrotator status --watch\n\nrotator status --limits\n\n"
-    "rotator status --json | jq -r '.[] | select(.health != \"ok\") | .name'"
-)
+EXAMPLES = """\
+Exit codes: 0 nothing needs a person; 1 something does, or the daemon has not looked at everything yet; 2 wrong usage;
+3 the daemon cannot be reached, so that nothing is known.
+
+What is left of a life, in the column `left`, is of the whole life of the version in use. A narrow terminal shows fewer
+columns; `placed` counts the places that are confirmed to hold it. --watch asks again 2 seconds after each answer.
+
+Examples:
+
+rotator status
+
+rotator status ecr-prod
+
+rotator status --watch
+
+rotator status --limits
+
+rotator status --json | jq -r '.[] | select(.health != "ok") | .name'
+"""
 
 
 def status(  # noqa: PLR0913 (one parameter per option)
@@ -24,7 +39,7 @@ def status(  # noqa: PLR0913 (one parameter per option)
     url: Url = None,
     token_file: TokenFile = None,
 ) -> None:
-    """Show how the credentials stand, how long they live, and what needs a person."""
+    """Show what needs a person, then how the credentials stand and how long they live."""
     import asyncio
 
     from rotator.cli import status_show as shown
@@ -37,8 +52,8 @@ def status(  # noqa: PLR0913 (one parameter per option)
     if limits:
         asyncio.run(shown.print_limits_json(door) if as_json else shown.show_limits(door))
     elif as_json:
-        asyncio.run(shown.print_json(door, name))
+        raise typer.Exit(asyncio.run(shown.print_json(door, name)))
     elif watch:
         shown.watch(door, name)
     else:
-        asyncio.run(shown.show(door, name))
+        raise typer.Exit(asyncio.run(shown.show(door, name)))

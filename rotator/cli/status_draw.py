@@ -1,36 +1,57 @@
-"""Draws credentials for a terminal: a table where there is room, blocks of lines where there is not."""
+"""Draws how things stand for a terminal: what needs a person, then all credentials, or one in detail."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rotator.admin.models import CredentialView, DeliveryView, LimitView, RotationView, TargetView
+from rotator.admin.models import CredentialView, DaemonStatus, DeliveryView, LimitView, RotationView, TargetView
+from rotator.admin.need_models import NeedView
 from rotator.cli.failure import plain
-from rotator.cli.words import LOOKS, Life, forecast, left_of, life, needs, outage, placed, pullable, span, upcoming
+from rotator.cli.status_table import bar, drawn_for, health_text, table
+from rotator.cli.words import forecast, left_of, life, outage, placed, pullable, span, unwell, upcoming
+from rotator.domain.attention import Severity
+from rotator.domain.status import Health
 
-TABLE_COLUMNS = 78
-"""A narrower terminal gets blocks of lines."""
-BAR_CHARS = 8
 MAX_NEEDS = 20
 
 
-def draw_all(credentials: Sequence[CredentialView], now: datetime, console: Console) -> RenderableType:
-    """Return a table of ``credentials`` and a sentence on each that needs a person."""
-    if not credentials:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What was read.
+
+    Args:
+        daemon: How the daemon stands, and what needs a person.
+        now: The daemon's time.
+        credentials: In the order of their names.
+    """
+
+    daemon: DaemonStatus
+    now: datetime
+    credentials: Sequence[CredentialView]
+
+
+def draw_all(standing: Standing, console: Console) -> RenderableType:
+    """Return what needs a person, a table of all credentials, and what is tried again by itself."""
+    if not standing.credentials:
         return Text("No credential is configured.")
-    fits = console.width >= TABLE_COLUMNS
-    body = _table(credentials, now, console) if fits else _blocks(credentials, now, console)
-    return Group(body, Text(), *_needs(credentials), *_privileges(credentials))
+    needs, credentials, now = standing.daemon.needs, standing.credentials, standing.now
+    lines: list[RenderableType] = [_summary(standing), *_unready(standing), *_needs(needs, now, console)]
+    lines += [Text(), table(credentials, now, console), Text(), *_unwell(standing), *_privileges(credentials)]
+    return Group(*lines, *_unknown(credentials), _last_line(standing))
 
 
-def draw_one(credential: CredentialView, now: datetime, console: Console) -> RenderableType:
-    """Return one credential in detail, with the placements that are behind."""
-    lines: list[RenderableType] = [*_block(credential, now, console)]
+def draw_one(credential: CredentialView, standing: Standing, console: Console) -> RenderableType:
+    """Return one credential in detail, with what it needs first and the placements that are behind."""
+    now = standing.now
+    needs = [need for need in standing.daemon.needs if need.credential == credential.name]
+    lines: list[RenderableType] = [*_unready(standing), *_needs(needs, now, console), *_block(credential, now, console)]
     lines += [_fact("registry", f"{credential.registry} ({credential.provider})")]
     lines += [_fact("message", credential.message)]
     if credential.held:
@@ -47,8 +68,7 @@ def draw_one(credential: CredentialView, now: datetime, console: Console) -> Ren
     lines += [_fact("old version", f"generation {one.generation} is not dead yet: {one.why}") for one in credential.old]
     lines += [_fact("image", f"{one.id}: {pullable(one, now)}") for one in credential.images]
     lines += _rights(credential)
-    sentence = needs(credential)
-    return Group(*lines, Text(), Text(plain(sentence) if sentence else "Nothing needs you."))
+    return Group(*lines, Text(), _last_of_one(credential, needs, standing))
 
 
 def draw_limits(limits: Sequence[LimitView], now: datetime) -> RenderableType:
@@ -71,65 +91,88 @@ def _urgency(limit: LimitView) -> str:
     return "yellow" if limit.exhausted_at is not None else ""
 
 
-def _table(credentials: Sequence[CredentialView], now: datetime, console: Console) -> Table:
-    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
-    table.add_column("credential", overflow="fold", min_width=8)
-    for title in ("health", "life", "gen", "placed", "next"):
-        table.add_column(title, no_wrap=True, justify="right" if title == "gen" else "left")
-    for one in credentials:
-        table.add_row(
-            Text(plain(one.name)),
-            _health(one, console),
-            _life(life(one, now), console),
-            Text(str(one.generation or "-")),
-            Text(placed(one)),
-            Text(upcoming(one, now)),
-        )
-    return table
+def _summary(standing: Standing) -> Text:
+    by_health = Counter(one.health for one in standing.credentials)
+    counts = ", ".join(f"{by_health[health]} {health}" for health in Health if by_health[health])
+    return Text(f"{len(standing.credentials)} credentials at {standing.now:%H:%M:%S} UTC: {counts}", style="bold")
 
 
-def _blocks(credentials: Sequence[CredentialView], now: datetime, console: Console) -> Group:
-    return Group(*(line for one in credentials for line in _block(one, now, console)))
+def _unready(standing: Standing) -> Iterator[Text]:
+    daemon = standing.daemon
+    if not (daemon.ready and daemon.alive):
+        yield Text(plain(f"The daemon is not ready: {daemon.message}"), style="yellow")
+
+
+def _needs(needs: Sequence[NeedView], now: datetime, console: Console) -> Iterator[RenderableType]:
+    """Yield what needs a person: how it stands, and below it what to do."""
+    if not needs:
+        return
+    listed = Table.grid(padding=(0, 1))
+    listed.add_column(no_wrap=True)
+    listed.add_column(overflow="fold")
+    for need in needs[:MAX_NEEDS]:
+        is_critical = need.severity is Severity.CRITICAL
+        symbol = ("\N{MULTIPLICATION X}" if drawn_for(console).has_unicode else "x") if is_critical else "!"
+        style = "bold red" if is_critical else "yellow"
+        ago = f" (for {span(now - need.since)})" if need.since is not None and need.since <= now else ""
+        listed.add_row(Text(symbol, style), Text.assemble((f"{need.severity}: ", style), plain(f"{need.what}{ago}")))
+        listed.add_row("", Text(plain(f"do: {need.next_step}")))
+    yield Text()
+    yield Text("Needs you now:", style="bold")
+    yield listed
+    if len(needs) > MAX_NEEDS:
+        yield Text(f"  and {len(needs) - MAX_NEEDS} more")
+
+
+def _unwell(standing: Standing) -> Iterator[Text]:
+    """Yield what is not well and needs nobody yet, each with its reason."""
+    told = {need.credential for need in standing.daemon.needs}
+    sentences = [unwell(one, standing.now) for one in standing.credentials if one.name not in told]
+    sentences = [sentence for sentence in sentences if sentence]
+    if sentences:
+        yield Text("Not well, and tried again without you:", style="bold")
+        yield from (Text(f"- {plain(sentence)}") for sentence in sentences[:MAX_NEEDS])
+    if len(sentences) > MAX_NEEDS:
+        yield Text(f"- and {len(sentences) - MAX_NEEDS} more")
+
+
+def _unknown(credentials: Sequence[CredentialView]) -> Iterator[Text]:
+    """Yield how many of the logins in use nobody has shown to their registry yet."""
+    count = sum(one.generation > 0 and one.verified_at is None for one in credentials)
+    if count:
+        yield Text(f"{count} of the logins in use {'was' if count == 1 else 'were'} not shown to a registry yet.")
+
+
+def _last_line(standing: Standing) -> Text:
+    count = len(standing.daemon.needs)
+    if count:
+        what = "1 thing needs" if count == 1 else f"{count} things need"
+        first = standing.daemon.needs[0]
+        return Text(plain(f"{what} you, first {first.credential}: {first.next_step}."), style="bold red")
+    return _nothing(standing)
+
+
+def _last_of_one(credential: CredentialView, needs: Sequence[NeedView], standing: Standing) -> Text:
+    if needs:
+        return Text(plain(f"{credential.name} needs you: {needs[0].next_step}."), style="bold red")
+    if sentence := unwell(credential, standing.now):
+        return Text(plain(f"Nothing needs you yet. {sentence}"))
+    return _nothing(standing)
+
+
+def _nothing(standing: Standing) -> Text:
+    if not (standing.daemon.ready and standing.daemon.alive):
+        return Text("Nothing is known to need you, but the daemon has not looked at everything.", style="yellow")
+    return Text("Nothing needs you.", style="green")
 
 
 def _block(credential: CredentialView, now: datetime, console: Console) -> Iterator[Text]:
-    yield Text.assemble(Text(plain(credential.name), style="bold"), "  ", _health(credential, console))
-    yield _fact("life", _life(life(credential, now), console))
+    marks, left = drawn_for(console), life(credential, now)
+    yield Text.assemble((plain(credential.name), "bold"), "  ", health_text(credential, marks))
+    yield _fact("life", Text.assemble(bar(left, marks), f" {left.text}"))
     yield _fact("generation", str(credential.generation or "-"))
     yield _fact("placed", placed(credential))
     yield _fact("next", upcoming(credential, now))
-
-
-def _health(credential: CredentialView, console: Console) -> Text:
-    look = LOOKS[credential.health]
-    symbol = look.symbol if _has_unicode(console) else look.plain_symbol
-    return Text(f"{symbol} {credential.health}", style=look.style)
-
-
-def _life(left: Life, console: Console) -> Text:
-    if left.left is None:
-        return Text(f"{'':{BAR_CHARS}} {left.text}")
-    full, empty = ("\N{FULL BLOCK}", "\N{LIGHT SHADE}") if _has_unicode(console) else ("#", ".")
-    filled = round(left.left * BAR_CHARS)
-    style = "red" if filled <= 1 else "green"
-    return Text.assemble((full * filled, style), empty * (BAR_CHARS - filled), f" {left.text}")
-
-
-def _has_unicode(console: Console) -> bool:
-    return console.encoding.lower().startswith("utf")
-
-
-def _needs(credentials: Sequence[CredentialView]) -> Iterator[Text]:
-    sentences = [sentence for one in credentials if (sentence := needs(one))]
-    if not sentences:
-        yield Text("Nothing needs you.")
-        return
-    count = len(sentences)
-    yield Text(f"{count} of {len(credentials)} need{'s' if count == 1 else ''} a look:", style="bold")
-    for sentence in sentences[:MAX_NEEDS]:
-        yield Text(f"- {plain(sentence)}")
-    if count > MAX_NEEDS:
-        yield Text(f"- and {count - MAX_NEEDS} more")
 
 
 def _privileges(credentials: Sequence[CredentialView]) -> Iterator[Text]:

@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.text import Text
 
-from rotator.admin.models import CredentialDetail, CredentialPage, CredentialView, DaemonStatus, LimitList
+from rotator.admin.models import CredentialDetail, CredentialPage, DaemonStatus, LimitList
 from rotator.cli.client import Client, Door, open_client, parse, segment
-from rotator.cli.status_draw import draw_all, draw_limits, draw_one
+from rotator.cli.failure import ExitCode, UnreachableError, plain
+from rotator.cli.status_draw import Standing, draw_all, draw_limits, draw_one
 from rotator.clock import SystemClock
 
 WATCH_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What was read.
-
-    Args:
-        now: The daemon's time.
-        credentials: In the order of their names.
-    """
-
-    now: datetime
-    credentials: Sequence[CredentialView]
+"""Between two looks, from the end of one to the beginning of the next: a slow daemon is asked less often."""
 
 
 def make_console() -> Console:
@@ -38,21 +26,22 @@ def make_console() -> Console:
     return Console(markup=False, highlight=False, emoji=False, soft_wrap=False)
 
 
-async def show(door: Door, name: str | None) -> None:
-    """Print how all credentials stand, or one in detail. Errors as `Client.get`."""
+async def show(door: Door, name: str | None) -> ExitCode:
+    """Print how all credentials stand, or one in detail; FAILED where a person is needed. Errors as `Client.get`."""
     console = make_console()
     async with open_client(door) as client:
-        console.print(await _drawn(client, name, console))
+        standing = await _read(client, name)
+    console.print(_drawn(standing, name, console))
+    return _code(standing, name)
 
 
-async def print_json(door: Door, name: str | None) -> None:
-    """Print the same as JSON: a list of all, or one object. Errors as `Client.get`."""
+async def print_json(door: Door, name: str | None) -> ExitCode:
+    """Print the same as JSON: a list of all, or one object. Ends as `show`. Errors as `Client.get`."""
     async with open_client(door) as client:
-        if name is not None:
-            value: object = parse(CredentialDetail, await _one(client, name)).credential.model_dump(mode="json")
-        else:
-            value = [view.model_dump(mode="json") for view in (await _all(client)).credentials]
-    print(json.dumps(value, indent=2))
+        standing = await _read(client, name)
+    values = [view.model_dump(mode="json") for view in standing.credentials]
+    print(json.dumps(values if name is None else values[0], indent=2))
+    return _code(standing, name)
 
 
 async def show_limits(door: Door) -> None:
@@ -73,7 +62,10 @@ async def _limits(door: Door) -> LimitList:
 
 
 def watch(door: Door, name: str | None) -> None:
-    """Draw it again every two seconds until Ctrl-C. Errors as `Client.get`."""
+    """Draw it again and again until Ctrl-C; once begun, a daemon out of reach is said and waited for.
+
+    Errors as `Client.get`, at the first look only.
+    """
     try:
         asyncio.run(_watch(door, name))
     except KeyboardInterrupt:
@@ -83,10 +75,22 @@ def watch(door: Door, name: str | None) -> None:
 async def _watch(door: Door, name: str | None) -> None:
     console, clock = make_console(), SystemClock()
     async with open_client(door) as client:
+        standing, lost = await _read(client, name), ""
         with _redrawn(console) as draw:
             while True:
-                draw(await _drawn(client, name, console))
+                draw(Group(*_silence(lost, standing), _drawn(standing, name, console)))
                 await clock.sleep(WATCH_SECONDS)
+                try:
+                    standing, lost = await _read(client, name), ""
+                except UnreachableError as error:
+                    lost = str(error)
+
+
+def _silence(lost: str, standing: Standing) -> Iterator[Text]:
+    """Yield that the daemon does not answer, and of when what is shown is; nothing while it answers."""
+    if lost:
+        text = f"NO CONTACT: {lost}. Below is how it stood at {standing.now:%Y-%m-%d %H:%M:%S} UTC."
+        yield Text(plain(text), style="bold red")
 
 
 @contextmanager
@@ -99,24 +103,25 @@ def _redrawn(console: Console) -> Iterator[Callable[[RenderableType], None]]:
         yield lambda drawing: live.update(drawing, refresh=True)
 
 
-async def _drawn(client: Client, name: str | None, console: Console) -> RenderableType:
+def _drawn(standing: Standing, name: str | None, console: Console) -> RenderableType:
+    return draw_all(standing, console) if name is None else draw_one(standing.credentials[0], standing, console)
+
+
+def _code(standing: Standing, name: str | None) -> ExitCode:
+    """Return FAILED where something needs a person, or the daemon has not looked at everything; else DONE."""
+    needs = [need for need in standing.daemon.needs if name in {None, need.credential}]
+    is_known = standing.daemon.ready and standing.daemon.alive
+    return ExitCode.DONE if is_known and not needs else ExitCode.FAILED
+
+
+async def _read(client: Client, name: str | None) -> Standing:
     if name is not None:
-        detail = parse(CredentialDetail, await _one(client, name))
-        return draw_one(detail.credential, detail.now, console)
+        detail = parse(CredentialDetail, await client.get(f"/credentials/{segment(name)}"))
+        return Standing(parse(DaemonStatus, await client.get("/status")), detail.now, [detail.credential])
     daemon = parse(DaemonStatus, await client.get("/status"))
-    standing = await _all(client)
-    warning = [] if daemon.ready and daemon.alive else [f"The daemon is not ready: {daemon.message}"]
-    return Group(*warning, draw_all(standing.credentials, standing.now, console))
-
-
-async def _one(client: Client, name: str) -> bytes:
-    return await client.get(f"/credentials/{segment(name)}")
-
-
-async def _all(client: Client) -> Standing:
     page = parse(CredentialPage, await client.get("/credentials"))
     views = list(page.credentials)
     while page.after is not None:
         page = parse(CredentialPage, await client.get("/credentials", {"after": page.after}))
         views.extend(page.credentials)
-    return Standing(page.now, views)
+    return Standing(daemon, page.now, views)

@@ -34,28 +34,20 @@ class Look:
         symbol: One character; beside the word, never instead of it.
         plain_symbol: The same for terminals without Unicode.
         style: Rich style.
-        advice: What a person does about it; empty when nothing is needed.
     """
 
     symbol: str
     plain_symbol: str
     style: str
-    advice: str = ""
 
 
 LOOKS: dict[Health, Look] = {
     Health.OK: Look("\N{CHECK MARK}", "+", "green"),
-    Health.PARTIAL: Look("\N{BLACK LOZENGE}", "~", "yellow", "`rotator status {name}` names the placements"),
-    Health.FAILING: Look(
-        "!", "!", "yellow", "`rotator status {name}` shows the last error; it is tried again by itself"
-    ),
-    Health.MISSING: Look("?", "?", "red", "`rotator status {name}` shows why none could be obtained"),
-    Health.REJECTED: Look(
-        "\N{MULTIPLICATION X}", "x", "bold red", "replace it at its source, then `rotator rotate {name} --reason ...`"
-    ),
-    Health.EXPIRED: Look(
-        "\N{MULTIPLICATION X}", "x", "bold red", "pulls fail now; try `rotator rotate {name} --reason ...`"
-    ),
+    Health.PARTIAL: Look("\N{BLACK LOZENGE}", "~", "yellow"),
+    Health.FAILING: Look("!", "!", "yellow"),
+    Health.MISSING: Look("?", "?", "red"),
+    Health.REJECTED: Look("\N{MULTIPLICATION X}", "x", "bold red"),
+    Health.EXPIRED: Look("\N{MULTIPLICATION X}", "x", "bold red"),
 }
 
 
@@ -120,12 +112,15 @@ def outage(credential: CredentialView, now: datetime) -> str:
     return f"if its source is down, {first} is without a valid login at {when}, in {span(at - now)}"
 
 
-def needs(credential: CredentialView) -> str:
-    """Return what a person should know and do about it; empty when nothing."""
-    look = LOOKS[credential.health]
-    if not look.advice:
+def unwell(credential: CredentialView, now: datetime) -> str:
+    """Return how a credential stands, why its latest attempt failed, and when the next is; empty where all is well."""
+    if credential.health is Health.OK:
         return ""
-    return f"{credential.name}: {credential.message}; {look.advice.format(name=credential.name)}"
+    last = credential.last
+    has_reason = credential.failures > 0 and last is not None and bool(last.error)
+    why = f": {last.message.rstrip('.')}" if last is not None and has_reason else ""
+    following = upcoming(credential, now) if credential.failures else "it is tried again by itself"
+    return f"{credential.name}: {credential.message}{why}; {following}"
 
 
 def pullable(image: ImageView, now: datetime) -> str:

@@ -35,6 +35,10 @@ async def test_rotating_to_a_value_that_does_not_work(shared: Any) -> None:
     assert "canary" not in ended.out + ended.err
     still = json.loads((await shared.ask("status", "wrong", "--json")).out)
     assert (still["generation"], still["last"]["state"]) == (1, "failed")
+    stands = await shared.ask("status", "wrong")
+    assert (stands.code, "wrong needs you: make a new one" in " ".join(stands.out.split())) == (1, True), stands.out
+    assert "critical: " not in stands.out
+    assert (await shared.ask("status", "mine")).code == 0
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from rotator.admin.models import CredentialView, ExpiryView, ImageView, LimitView, LintView, RotationView, TargetView
-from rotator.cli.status_draw import draw_all, draw_limits, draw_one
-from rotator.cli.words import LOOKS, ended, forecast, left_of, life, needs, placed, span, upcoming
+from rotator.admin.models import (
+    CredentialView,
+    DaemonStatus,
+    ExpiryView,
+    ImageView,
+    LimitView,
+    LintView,
+    RotationView,
+    TargetView,
+)
+from rotator.admin.need_models import NeedView
+from rotator.cli.status_draw import Standing, draw_all, draw_limits, draw_one
+from rotator.cli.words import LOOKS, ended, forecast, left_of, life, placed, span, unwell, upcoming
+from rotator.domain.attention import Kind, Severity
 from rotator.domain.headroom import Headroom, HeadroomState, LimitStatus, Sample
 from rotator.domain.image import ImageStatus
 from rotator.domain.rotation import State, Step
@@ -127,11 +139,13 @@ def test_placements_are_counted_and_doubted() -> None:
 
 
 @pytest.mark.parametrize("health", list(Health), ids=str)
-def test_everything_but_ok_has_advice(health: Health) -> None:
-    """A credential that is not ok comes with its name, the reason, and what to do."""
-    sentence = needs(_view(health=health, message="because"))
-    assert (sentence == "") == (health is Health.OK)
-    assert health is Health.OK or sentence.startswith("ecr-prod: because; ")
+def test_what_is_not_well_says_why_at_once(health: Health) -> None:
+    """A credential that is not ok comes with its name, why its last attempt failed, and when the next one is."""
+    last = _rotation(state=State.FAILED, error="unavailable", message="vault does not answer.")
+    retry = {"failures": 2, "last": last, "next_attempt_at": NOW + timedelta(minutes=3)}
+    sentence = unwell(_view(health=health, message="because", **retry), NOW)
+    well = health is Health.OK
+    assert sentence == ("" if well else "ecr-prod: because: vault does not answer; retry 3m")
     assert len(LOOKS[health].symbol) == 1
 
 
@@ -147,10 +161,89 @@ def _draw(view: CredentialView, width: int, encoding: str = "utf-8", many: int =
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     console = Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
     views = [view.model_copy(update={"name": f"{view.name}{number or ''}"}) for number in range(many)]
-    console.print(draw_all(views, NOW, console))
-    console.print(draw_one(view, NOW, console))
+    standing = _standing(*views)
+    console.print(draw_all(standing, console))
+    console.print(draw_one(view, standing, console))
     stream.seek(0)
     return stream.read()
+
+
+def _standing(*views: CredentialView, needs: tuple[NeedView, ...] = (), ready: bool = True) -> Standing:
+    daemon = DaemonStatus(
+        version="1",
+        now=NOW,
+        ready=ready,
+        alive=True,
+        message="" if ready else "it looks for the first time",
+        credentials=len(views),
+        by_health={},
+        running=0,
+        need_attention=(),
+        needs=needs,
+    )
+    return Standing(daemon, NOW, views)
+
+
+def _overview(standing: Standing, width: int, **look: Any) -> str:
+    console = Console(file=io.StringIO(), width=width, markup=False, highlight=False, emoji=False, **look)
+    console.print(draw_all(standing, console))
+    written = console.file
+    assert isinstance(written, io.StringIO)
+    return written.getvalue()
+
+
+NEED = NeedView(
+    kind=Kind.EXPIRED,
+    severity=Severity.CRITICAL,
+    credential="hub",
+    about="",
+    what="hub: generation 3 expired, and pulls with it fail",
+    next_step="make a new one at the vendor and put it at its source",
+    since=NOW - timedelta(hours=2),
+)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_what_needs_a_person_comes_first_and_last(width: int) -> None:
+    """Above the table stands what needs a person, since when and what to do; the last line repeats what to do first."""
+    text = _overview(_standing(_view(), _view(name="hub", health=Health.EXPIRED), needs=(NEED,)), width)
+    told = " ".join(text.split())
+    assert told.index("critical: hub: generation 3 expired, and pulls with it fail (for 2h)") < told.index(
+        "credential "
+    )
+    assert "do: make a new one at the vendor" in told
+    assert told.endswith("1 thing needs you, first hub: make a new one at the vendor and put it at its source.")
+    assert told.index("expired ", told.index("credential ")) < told.index("ok", told.index("credential "))
+
+
+def test_columns_are_left_out_by_importance() -> None:
+    """A narrow terminal keeps name, health and what is left, in one line each; a wide one has everything."""
+    standing = _standing(_view(name="registry-of-the-whole-company"))
+    lines = {width: _overview(standing, width).splitlines() for width in (120, 60, 40, 24)}
+    titles = {width: next(one.split() for one in text if "health" in one) for width, text in lines.items()}
+    assert titles == {
+        120: ["credential", "health", "life", "left", "next", "placed", "gen"],
+        60: ["credential", "health", "life", "left", "next"],
+        40: ["credential", "health", "left"],
+        24: ["credential", "health"],
+    }
+    assert all(len(_overview(standing, width).splitlines()) == 6 for width in (120, 60, 40))
+
+
+def test_it_reads_without_colour() -> None:
+    """With colours, the very same characters are written as without."""
+    standing = _standing(_view(), _view(name="hub", health=Health.REJECTED), needs=(NEED,))
+    coloured = _overview(standing, 80, force_terminal=True, color_system="truecolor")
+    assert "\x1b[" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == _overview(standing, 80)
+
+
+def test_nothing_is_claimed_before_the_first_look() -> None:
+    """While the daemon is not ready nobody is told that nothing needs them; nor is an unproved login passed over."""
+    text = _overview(_standing(_view(verified_at=None), ready=False), 80)
+    assert "The daemon is not ready: it looks for the first time" in text
+    assert "Nothing needs you." not in text
+    assert "1 of the logins in use was not shown to a registry yet." in text
 
 
 @pytest.mark.parametrize("width", [20, 40, 77, 78, 80, 200])
@@ -260,16 +353,18 @@ def test_an_image_is_told_in_words(status: dict[str, Any], text: str) -> None:
 
 
 def test_many_needs_are_cut() -> None:
-    """Where very many need a person, the first are named and the rest is counted."""
-    text = _draw(_view(health=Health.EXPIRED, message="over"), 120, many=50)
-    assert "50 of 50 need a look:" in text
-    assert "and 30 more" in text
+    """Where very many need a person, or are not well, the first are named and the rest is counted."""
+    views = [_view(name=f"n{number}", health=Health.FAILING) for number in range(50)]
+    text = _overview(_standing(*views, needs=(NEED,) * 30), 120)
+    assert "  and 10 more" in text
+    assert "- and 30 more" in text
+    assert "30 things need you, first hub: " in text
 
 
 def test_nothing_configured_is_said() -> None:
     """Without credentials there is a sentence, not an empty table."""
     console = Console(file=io.StringIO(), width=80)
-    assert str(draw_all([], NOW, console)) == "No credential is configured."
+    assert str(draw_all(_standing(), console)) == "No credential is configured."
 
 
 def _limit(remaining: int | None, ends: timedelta | None = None, limit: int | None = 100) -> LimitView:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rotator.admin.models import CredentialView, ExpiryView, TargetView
-from rotator.cli.status_draw import draw_all
+from rotator.admin.models import CredentialView, DaemonStatus, ExpiryView, TargetView
+from rotator.admin.need_models import NeedView
+from rotator.cli.status_draw import Standing, draw_all
+from rotator.domain.attention import Kind, Severity
 
 README = Path(__file__).parents[2] / "README.md"
 NOW = datetime(2026, 11, 28, 3, 0, tzinfo=UTC)
@@ -56,10 +58,31 @@ def test_the_sample_of_status_is_the_programs_own() -> None:
     views = [
         seen("ecr-prod", "ok", "in use, and confirmed everywhere", (2 * HOUR, 10 * HOUR), (214, 214)),
         seen("ghcr", "ok", "in use, and confirmed everywhere", (24 * 30 * HOUR, 24 * 60 * HOUR), (216, 216)),
-        seen("hub", "failing", "the new token is refused; the old one stays in use", None, (3, 3)),
+        seen("hub", "failing", "the last attempt failed", None, (3, 3)),
     ]
     console = Console(file=io.StringIO(), width=100, markup=False, highlight=False, emoji=False, color_system=None)
-    console.print(draw_all(views, NOW, console))
+    need = NeedView(
+        kind=Kind.FAILING,
+        severity=Severity.WARNING,
+        credential="hub",
+        about="",
+        what="hub: the last attempt failed; generation 9 serves: the registry refuses the new token",
+        next_step="make a new one at the vendor and put it at its source; it is noticed by itself",
+        since=None,
+    )
+    daemon = DaemonStatus(
+        version="1",
+        now=NOW,
+        ready=True,
+        alive=True,
+        message="",
+        credentials=len(views),
+        by_health={},
+        running=0,
+        need_attention=("hub",),
+        needs=(need,),
+    )
+    console.print(draw_all(Standing(daemon, NOW, views), console))
     drawn = [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
     blocks = re.findall(r"^```console\n\$ rotator status\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
     assert [block.splitlines() for block in blocks] == [drawn], "\n".join(drawn)
