@@ -12,9 +12,10 @@ import ipaddress
 import os
 import secrets
 import stat
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from operator import attrgetter
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -31,8 +32,10 @@ _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class Role(IntEnum):
-    """What a caller may do; each may do what those before it may."""
+    """What a caller may do; each may do what those before it may, but for the hooks."""
 
+    HOOK = 0
+    """Call the hooks, and nothing else: a token for a machine that tells of alerts."""
     VIEWER = 1
     """Look."""
     OPERATOR = 2
@@ -134,11 +137,22 @@ class TokenAccess:
         tokens: The tokens' digests.
         host: The host of ``admin.listen``.
         clock: For the throttle.
+        names: Further names that it answers to.
+        address_of: Tells whom a wrong token is counted against.
     """
 
-    def __init__(self, tokens: Tokens, host: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        tokens: Tokens,
+        host: str,
+        clock: Clock,
+        names: Collection[str] = (),
+        address_of: Callable[[Knock], str] = attrgetter("address"),
+    ) -> None:
         self._tokens = tokens
         self._host = host.strip("[]").lower()
+        self._names = LOCAL_NAMES | {self._host} | frozenset(names)
+        self._address_of = address_of
         self._clock = clock
         self._throttle = Throttle()
 
@@ -149,7 +163,11 @@ class TokenAccess:
     def outside(self, knock: Knock) -> Refusal | None:
         """Return why whoever knocks is not even asked for a token: the wrong name, or another site's page."""
         if not self._is_our_name(host_of(knock.headers.get("host", ""))):
-            return Refusal("wrong_host", "this server does not answer to that name", hint="Use the listen address")
+            return Refusal(
+                "wrong_host",
+                "this server does not answer to that name",
+                hint="Use the listen address, or add the name to admin.hosts",
+            )
         return _cross_site(knock)
 
     def _is_our_name(self, host: str) -> bool:
@@ -157,13 +175,13 @@ class TokenAccess:
 
         A web page's name can be re-pointed at this address (DNS rebinding); an IP address in ``Host`` cannot.
         """
-        if host in LOCAL_NAMES or host == self._host:
+        if host in self._names:
             return True
         return _is_wildcard(self._host) and _is_ip(host)
 
     def _by_token(self, knock: Knock) -> Caller | Refusal:
-        now = self._clock.monotonic()
-        wait = self._throttle.wait(knock.address, now)
+        now, address = self._clock.monotonic(), self._address_of(knock)
+        wait = self._throttle.wait(address, now)
         if wait:
             return Refusal("too_many_failures", "too many wrong tokens from this address", retry_after=wait)
         scheme, _, shown = knock.headers.get("authorization", "").partition(" ")
@@ -171,9 +189,18 @@ class TokenAccess:
             return Refusal("token_required", "a bearer token is needed", hint="Send Authorization: Bearer <token>")
         found = self._tokens.find(shown.strip())
         if found is None:
-            self._throttle.failed(knock.address, now)
+            self._throttle.failed(address, now)
             return Refusal("token_unknown", "this token is not known", hint="Its line must be in admin.tokens_file")
         return Caller(f"token {found.line}", "tcp", found.role)
+
+
+def forwarded_address(knock: Knock) -> str:
+    """Return for whom a proxy speaks: the last address in ``X-Forwarded-For``, which it appended itself.
+
+    Those before it are whatever the client wrote (MDN, "X-Forwarded-For", read 2026-11-28). Without one: the proxy's.
+    """
+    last = knock.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    return last if _is_ip(last) else knock.address
 
 
 @dataclass(frozen=True, slots=True)

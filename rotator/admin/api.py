@@ -13,10 +13,12 @@ from starlette.exceptions import HTTPException
 
 from rotator import __version__
 from rotator.admin.access import Access
+from rotator.admin.alerts import AlertDesk
 from rotator.admin.audit_routes import router as audit_router
 from rotator.admin.event_routes import router as event_router
 from rotator.admin.failure import STATUS, failure, internal
 from rotator.admin.gate import Gate
+from rotator.admin.hook_routes import router as hook_router
 from rotator.admin.leak_routes import router as leak_router
 from rotator.admin.models import Problem
 from rotator.admin.plan_routes import router as plan_router
@@ -29,6 +31,17 @@ from rotator.errors import RotatorError
 
 _log: Any = structlog.get_logger(__name__)
 
+ROUTERS = (
+    router,
+    audit_router,
+    event_router,
+    hook_router,
+    leak_router,
+    plan_router,
+    target_router,
+    usage_router,
+    version_router,
+)
 _HTTP_CODES = {
     HTTPStatus.NOT_FOUND: "unknown_path",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
@@ -38,12 +51,13 @@ _HTTP_CODES = {
 """What the framework says by itself, in our words; anything else of it is an invalid request."""
 
 
-def create_api(application: AdminSurface, access: Access) -> FastAPI:
+def create_api(application: AdminSurface, access: Access, alerts: AlertDesk) -> FastAPI:
     """Return the admin API as an ASGI application.
 
     Args:
         application: The daemon.
         access: Who is let in.
+        alerts: Takes alerts in; one for every door, so that it knows what came by another.
     """
     api = FastAPI(
         title="rotator",
@@ -53,11 +67,10 @@ def create_api(application: AdminSurface, access: Access) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    api.state.context = Context(application)
-    api.include_router(router)
-    for more in (audit_router, event_router, leak_router, plan_router, target_router, usage_router, version_router):
+    api.state.context = Context(application, alerts)
+    for more in ROUTERS:
         api.include_router(more)
-    api.add_middleware(Gate, access=access)
+    api.add_middleware(Gate, access=access, emit=application.emit)
     api.add_exception_handler(RotatorError, _rotator_error)
     api.add_exception_handler(RequestValidationError, _invalid_request)
     api.add_exception_handler(HTTPException, _http_error)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rotator.domain.events import (
+    AccessRefused,
     AlarmMissed,
+    AlertHandled,
     Audited,
     AuditFailed,
     ClockStepped,
@@ -19,6 +21,7 @@ from rotator.domain.events import (
     Event,
     HeadroomAsked,
     ImageLookedAt,
+    Notified,
     OperatorActed,
     OrphansSwept,
     RotationFinished,
@@ -76,7 +79,9 @@ class Change:
 
 
 _KINDS: dict[type[Event], Kind] = {
+    AccessRefused: Kind.DAEMON,
     AlarmMissed: Kind.DAEMON,
+    AlertHandled: Kind.ROTATION,
     AuditFailed: Kind.AUDIT,
     Audited: Kind.AUDIT,
     ClockStepped: Kind.DAEMON,
@@ -88,6 +93,7 @@ _KINDS: dict[type[Event], Kind] = {
     DriftRepaired: Kind.DELIVERY,
     HeadroomAsked: Kind.LIMIT,
     ImageLookedAt: Kind.IMAGE,
+    Notified: Kind.DAEMON,
     OperatorActed: Kind.DELIVERY,
     OrphansSwept: Kind.VERSION,
     RotationFinished: Kind.ROTATION,

@@ -27,6 +27,7 @@ STATUS: dict[str, int] = {
     "local_only": 403,
     "role_too_low": 403,
     "cross_site": 403,
+    "header_required": 403,
     "unknown_path": 404,
     "method_not_allowed": 405,
     "body_too_large": 413,

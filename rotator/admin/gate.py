@@ -13,11 +13,20 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rotator.admin.access import Access, Knock, Refusal
+from rotator.admin.access import Access, Caller, Knock, Refusal, Role
 from rotator.admin.failure import SECURITY_HEADERS, failure
 from rotator.admin.models import Problem
+from rotator.domain.events import AccessRefused
+from rotator.ports import Hook
 
+MISTAKES = frozenset({"body_too_large", "not_json"})
+"""Refusals that say nothing about who asks: they are not logged."""
 MAX_BODY_BYTES = 64 << 10
+HOOKS = "/api/v1/hooks/"
+"""Below it are the paths for machines that can send a token and JSON, and no header of ours."""
+CUSTOM_HEADER = "X-Requested-With"
+"""No web page can send it to another site without asking first (Fetch standard, "CORS-safelisted request-header"); with
+any value it says that no form and no link brought the request."""
 
 _log: Any = structlog.get_logger(__name__)
 
@@ -34,11 +43,13 @@ class Gate:
     Args:
         app: What is behind it.
         access: Who is let in.
+        emit: Is told of whom was not let in.
         make_id: Makes the id that joins an answer with the log.
     """
 
     app: ASGIApp
     access: Access
+    emit: Hook
     make_id: Callable[[], str] = field(default=make_correlation_id)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,10 +60,11 @@ class Gate:
         state["correlation_id"] = self.make_id()
         knock = knock_of(scope)
         admitted = self.access.admit(knock)
-        if isinstance(admitted, Refusal):
-            tell(scope, knock, admitted)
-        refusal = admitted if isinstance(admitted, Refusal) else _unacceptable(knock)
+        refusal = admitted if isinstance(admitted, Refusal) else _unacceptable(knock, admitted, scope["path"])
         if refusal is not None:
+            if refusal.code not in MISTAKES:
+                tell(scope, knock, refusal)
+                self.emit(AccessRefused(refusal.code))
             await _refuse(refusal, state["correlation_id"])(scope, receive, send)
             return
         state["caller"] = admitted
@@ -71,14 +83,19 @@ def knock_of(scope: Scope) -> Knock:
     )
 
 
-def _unacceptable(knock: Knock) -> Refusal | None:
+def _unacceptable(knock: Knock, caller: Caller, path: str) -> Refusal | None:
     """Return why the request of somebody who was let in is not looked at."""
+    is_hook = path.startswith(HOOKS)
+    if caller.role is Role.HOOK and not is_hook:
+        return Refusal("role_too_low", f"{caller.name} may call the hooks, and nothing else")
     length = knock.headers.get("content-length", "0")
     if length.isdigit() and int(length[:12]) > MAX_BODY_BYTES:
         return Refusal("body_too_large", f"the body is larger than {MAX_BODY_BYTES} bytes")
     media = knock.headers.get("content-type", "").partition(";")[0].strip().lower()
     if knock.method == "POST" and media != "application/json":
         return Refusal("not_json", "the body must be JSON", hint="Send Content-Type: application/json")
+    if knock.method == "POST" and not is_hook and not knock.headers.get(CUSTOM_HEADER.lower()):
+        return Refusal("header_required", "a header is missing", hint=f"Send {CUSTOM_HEADER}: rotator")
     return None
 
 

@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 
 from rotator import __version__
 from rotator.admin.access import Caller, Role
+from rotator.admin.alerts import AlertDesk
 from rotator.admin.failure import BusyError, RoleTooLowError
 from rotator.admin.idempotency import Answers
 from rotator.admin.leak_models import LeakView
@@ -51,6 +52,7 @@ class Context:
 
     Args:
         surface: The daemon.
+        alerts: Takes alerts in; one for every door.
         closing: Set when the server closes; ends the streams.
         answers: What idempotency keys were answered.
         leak_answers: The same, of reports of leaks.
@@ -60,6 +62,7 @@ class Context:
     """
 
     surface: AdminSurface
+    alerts: AlertDesk
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     answers: Answers[Accepted] = field(default_factory=Answers)
     leak_answers: Answers[LeakView] = field(default_factory=Answers)
@@ -73,16 +76,17 @@ async def _context(request: Request) -> Context:
     return context
 
 
-async def _caller(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
+    """Return who asks, as the gate found out."""
     caller: Caller = request.state.caller
     return caller
 
 
-async def _operator(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+async def _operator(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
     return _at_least(Role.OPERATOR, caller)
 
 
-async def _admin(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+async def _admin(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
     return _at_least(Role.ADMIN, caller)
 
 

@@ -13,13 +13,15 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from rotator.admin.access import Access, SocketAccess, TokenAccess, read_tokens
+from rotator.admin.access import Access, SocketAccess, TokenAccess, forwarded_address, read_tokens
+from rotator.admin.alerts import AlertDesk
 from rotator.admin.api import create_api
 from rotator.admin.listener import bind_tcp, bind_unix
 from rotator.admin.probes import create_probes
 from rotator.admin.protocol import BoundedProtocol, UnixProtocol
 from rotator.admin.server import Server
 from rotator.admin.surface import AdminSurface
+from rotator.admin.tls import open_tls
 from rotator.errors import ConfigError
 
 CLOSE_SECONDS = 1.8
@@ -86,27 +88,27 @@ async def _close(servers: Sequence[Server], tasks: Sequence[asyncio.Task[None]])
 def _servers(application: AdminSurface, front: Front, stack: ExitStack) -> list[Server]:
     """Bind every listener, so that all stand or none does."""
     config = application.config
-    servers = [_unix(application, front, stack)]
+    alerts = AlertDesk(application)
+    servers = [_unix(application, alerts, front, stack)]
     if config.metrics.listen is not None:
         bound = stack.enter_context(bind_tcp(config.metrics.listen, "metrics.listen"))
         servers.append(Server("metrics.listen", _address(bound), bound, create_probes(application), BoundedProtocol))
     if config.admin.listen is not None:
-        access = _token_access(application, config.admin.listen)
+        access, tls = _token_access(application, config.admin.listen), open_tls(config.admin)
         bound = stack.enter_context(bind_tcp(config.admin.listen, "admin.listen"))
-        api = create_api(application, access)
-        closing: asyncio.Event = api.state.context.closing
-        app = front(api, access)
-        servers.append(Server("admin.listen", _address(bound), bound, app, BoundedProtocol, closing))
+        api = create_api(application, access, alerts)
+        closing, address = api.state.context.closing, _address(bound, "http" if tls is None else "https")
+        servers.append(Server("admin.listen", address, bound, front(api, access), BoundedProtocol, closing, tls))
     return servers
 
 
-def _unix(application: AdminSurface, front: Front, stack: ExitStack) -> Server:
+def _unix(application: AdminSurface, alerts: AlertDesk, front: Front, stack: ExitStack) -> Server:
     options = application.config.admin
     path = Path(options.socket)
     bound = bind_unix(path, OPEN if options.allow_uids else PRIVATE)
     stack.callback(bound.remove)
     access: Access = SocketAccess(os.geteuid(), options.allow_uids)
-    api = create_api(application, access)
+    api = create_api(application, access, alerts)
     return Server("admin.socket", str(path), bound.socket, front(api, access), UnixProtocol, api.state.context.closing)
 
 
@@ -116,12 +118,15 @@ def _token_access(application: AdminSurface, listen: str) -> TokenAccess:
     Raises:
         ConfigError: There are no tokens: over TCP nobody is known without one.
     """
-    path = application.config.admin.tokens_file
-    if path is None:
+    options = application.config.admin
+    if options.tokens_file is None:
         raise ConfigError(["admin.listen: needs admin.tokens_file, since anybody can connect there"])
-    return TokenAccess(read_tokens(Path(path)), listen.rpartition(":")[0], application.clock)
+    tokens, host = read_tokens(Path(options.tokens_file)), listen.rpartition(":")[0]
+    if options.behind_proxy:
+        return TokenAccess(tokens, host, application.clock, options.hosts, forwarded_address)
+    return TokenAccess(tokens, host, application.clock, options.hosts)
 
 
-def _address(bound: socket.socket) -> str:
+def _address(bound: socket.socket, scheme: str = "http") -> str:
     host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,9 +30,10 @@ class Server(uvicorn.Server):
         app: ASGI application.
         protocol: How HTTP is talked.
         closing: Set when it closes, so that endless answers end; None when there are none.
+        tls: Certificate and rules of TLS; None for plain HTTP.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (each is a part of what a listener is made of)
         self,
         key: str,
         address: str,
@@ -39,8 +41,9 @@ class Server(uvicorn.Server):
         app: Any,
         protocol: type[BoundedProtocol],
         closing: asyncio.Event | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        super().__init__(_settings(app, protocol))
+        super().__init__(_settings(app, protocol, tls))
         self.key = key
         self.address = address
         self._bound = bound
@@ -72,11 +75,12 @@ class Server(uvicorn.Server):
         yield
 
 
-def _settings(app: Any, protocol: type[BoundedProtocol]) -> uvicorn.Config:
+def _settings(app: Any, protocol: type[BoundedProtocol], tls: ssl.SSLContext | None) -> uvicorn.Config:
     """Return settings under which nothing comes from the environment, and forwarding headers are not believed."""
     return uvicorn.Config(
         app,
         http=protocol,
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
         ws="none",
         lifespan="off",
         workers=1,

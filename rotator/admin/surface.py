@@ -9,6 +9,7 @@ from typing import Protocol
 
 from rotator.config.root import Config
 from rotator.domain.audit import AuditVerdict, ChainedRecord
+from rotator.domain.events import Event
 from rotator.domain.headroom import LimitStatus
 from rotator.domain.history import KnownVersion
 from rotator.domain.leak import LeakProgress
@@ -175,6 +176,10 @@ class AdminSurface(Protocol):
         Raises:
             NotFoundError: No such credential.
         """
+        ...
+
+    def emit(self, event: Event) -> None:
+        """Tell every listener of something that happened at the doors."""
         ...
 
     def listening(self, hook: Hook, /) -> AbstractContextManager[None]:

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from rotator.admin.gate import CUSTOM_HEADER
 from rotator.admin.models import ProblemEnvelope
 from rotator.cli.failure import UnreachableError, UsageError
 from rotator.clock import SystemClock
@@ -104,7 +105,8 @@ class Client:
 
     async def post(self, path: str, body: Mapping[str, Any], key: str) -> bytes:
         """Return the body of an answer; the same ``key`` gets the same answer. Errors as `get`."""
-        headers = {**self._headers, "Content-Type": "application/json", "Idempotency-Key": key}
+        ours = {"Content-Type": "application/json", "Idempotency-Key": key, CUSTOM_HEADER: "rotator"}
+        headers = {**self._headers, **ours}
         content = json.dumps(dict(body)).encode()
         return await self._send(Request("POST", f"{self._base}{path}", headers, content, operation="rotate"))
 

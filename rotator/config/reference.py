@@ -221,6 +221,9 @@ def _definitions_in(schema: Schema) -> Iterator[str]:
                 yield from _definitions_in(one)
         elif key in {"items", "additionalProperties"} and isinstance(value, dict):
             yield from _definitions_in(value)
+        elif key == "patternProperties":
+            for one in value.values():
+                yield from _definitions_in(one)
 
 
 def _definition_in(schema: Schema) -> str | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny
 
+from rotator.config.alertmanager import AlertmanagerConfig
 from rotator.config.credential import CredentialConfig
 from rotator.config.duration import Duration
 from rotator.config.notify import Destination
@@ -25,6 +26,14 @@ def _listen(value: str) -> str:
     return value
 
 
+def _host(value: str) -> str:
+    if not value or not set(value) <= _HOST_LETTERS:
+        raise ValueError("write a host name in lower case, without scheme and port, such as rotator.example")
+    return value
+
+
+_HOST_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-")
+Host = Annotated[str, AfterValidator(_host)]
 Listen = Annotated[str, AfterValidator(_listen)]
 
 
@@ -53,11 +62,28 @@ class AdminConfig(_Section):
     """Further user ids that may use the socket (the socket's mode is then 0666 and the kernel's word decides)."""
 
     listen: Listen | None = None
-    """``host:port`` for the admin API over TCP. None: not offered. Needs ``tokens_file``."""
+    """``host:port`` for the admin API over TCP. None: not offered. Needs ``tokens_file``, and a certificate or
+    ``behind_proxy``."""
 
     tokens_file: str | None = None
     """File, mode 0600, with one bearer token per line, for TCP; after a space the role of whoever shows it: ``viewer``,
-    ``operator`` (without a word) or ``admin``."""
+    ``operator`` (without a word), ``admin``, or ``hook``, who may call the hooks and nothing else."""
+
+    tls_cert_file: str | None = None
+    """PEM file of the certificate for ``listen``, and of what leads from it to its authority. None: no TLS."""
+
+    tls_key_file: str | None = None
+    """PEM file of the certificate's key, closed to all but its user and group. Read again at a reload."""
+
+    behind_proxy: bool = False
+    """True: only a proxy that ends TLS, or a tunnel, reaches ``listen``. Then it may be plain HTTP, and wrong tokens
+    are counted by the last address in ``X-Forwarded-For``, which the proxy must append."""
+
+    hosts: tuple[Host, ...] = ()
+    """Names, without ports, that ``listen`` answers to besides its own address, such as the proxy's."""
+
+    alertmanager: AlertmanagerConfig | None = None
+    """Which alerts rotate which credential. None: no alert does."""
 
     page: bool | None = None
     """Whether the status page is served beside the admin API, at ``/``. None: if ``listen`` is set. On the socket a

@@ -59,6 +59,33 @@ def _admin_over_tcp_needs_tokens(parts: Parts) -> Iterator[Finding]:
         yield ("admin", "listen"), "would let anybody in; add tokens_file, or remove listen and use the socket"
 
 
+def _admin_over_tcp_needs_tls(parts: Parts) -> Iterator[Finding]:
+    admin = parts.admin
+    if admin is None:
+        return
+    pair = {"tls_cert_file": admin.tls_cert_file, "tls_key_file": admin.tls_key_file}
+    missing = [key for key, value in pair.items() if value is None]
+    if len(missing) == 1:
+        yield ("admin", missing[0]), "is missing; a certificate and its key come together"
+    elif missing and admin.listen is not None and not admin.behind_proxy:
+        advice = "add tls_cert_file and tls_key_file, or behind_proxy: true where only a proxy or a tunnel reaches it"
+        yield ("admin", "listen"), f"would show tokens to the network; {advice}"
+
+
+def _alerts_name_one_credential(parts: Parts) -> Iterator[Finding]:
+    hook = parts.admin.alertmanager if parts.admin is not None else None
+    for name, alert in hook.alerts.items() if hook is not None else ():
+        at = ("admin", "alertmanager", "alerts", name)
+        if (alert.credential is None) == (alert.label is None):
+            yield at, "must say credential, or the label that names one, and not both"
+        elif alert.credential is not None and alert.only is not None:
+            yield (*at, "only"), "says nothing beside credential; remove it"
+        for key, named in (("credential", (alert.credential,)), ("only", alert.only or ())):
+            for one in named:
+                if one is not None and one not in parts.credentials:
+                    yield (*at, key), f"there is no credential {one}; write the name of one that is configured"
+
+
 def _ports_differ(parts: Parts) -> Iterator[Finding]:
     if parts.admin is None or parts.metrics is None or parts.admin.listen is None or parts.metrics.listen is None:
         return
@@ -77,5 +104,7 @@ SECTION_RULES: tuple[Callable[[Parts], Iterator[Finding]], ...] = (
     _registries_are_hosts,
     _store_url,
     _admin_over_tcp_needs_tokens,
+    _admin_over_tcp_needs_tls,
+    _alerts_name_one_credential,
     _ports_differ,
 )

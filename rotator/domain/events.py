@@ -396,6 +396,34 @@ class Notified:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessRefused:
+    """Somebody was not let in by the admin API.
+
+    Args:
+        code: Why, in one word of `rotator.admin.failure.STATUS`.
+    """
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertHandled:
+    """Alertmanager told of an alert.
+
+    Args:
+        outcome: What it came to, in one word of `rotator.domain.alert.Outcome`.
+        alert: Its name, where it is a configured one; else empty.
+        credential: The credential that it is about; empty when nobody knows.
+        rotation: The rotation that was started; empty when none was.
+    """
+
+    outcome: str
+    alert: str
+    credential: str
+    rotation: str
+
+
+@dataclass(frozen=True, slots=True)
 class Crashed:
     """Something broke that nobody foresaw: a defect. The daemon goes on.
 
@@ -417,7 +445,9 @@ class ConfigReloaded:
 
 
 Event = (
-    RotationStarted
+    AccessRefused
+    | AlertHandled
+    | RotationStarted
     | StepFinished
     | RotationFinished
     | DeliveryFinished

@@ -9,7 +9,9 @@ from typing import Any, assert_never
 import structlog
 
 from rotator.domain.events import (
+    AccessRefused,
     AlarmMissed,
+    AlertHandled,
     Audited,
     AuditFailed,
     ClockStepped,
@@ -107,6 +109,10 @@ class LogHook:
                 self._version_inspected(event)
             case OperatorActed():
                 self._operator_acted(event)
+            case AccessRefused():
+                self._log.debug("access_refused", code=event.code)
+            case AlertHandled():
+                self._log.info("alert_handled", **asdict(event))
             case Audited():
                 self._log.debug("audited", action=event.action)
             case AuditFailed():

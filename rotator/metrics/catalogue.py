@@ -161,6 +161,8 @@ CATALOGUE: Mapping[str, Family] = {
     "rotator_clock_jumps_total": _counter("How often the wall clock was set.", "direction"),
     "rotator_clock_skew_seconds": _gauge("Our clock minus the peer's Date header, which counts whole seconds.", "peer"),
     "rotator_state_store_errors_total": _counter("The state could not be read or written.", "operation", "reason"),
+    "rotator_admin_refusals_total": _counter("Requests that the admin API did not let in.", "code"),
+    "rotator_alert_triggers_total": _counter("Alerts that Alertmanager told of, by what they came to.", "outcome"),
     "rotator_audit_events_total": _counter("Records added to the audit.", "action"),
     "rotator_audit_write_failures_total": _counter(
         "Records of the audit that could not be written, to the state or to the file."

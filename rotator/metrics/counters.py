@@ -39,6 +39,8 @@ class Counters:
         self.store_errors = self._counter(
             "rotator_state_store_errors_total", *((one, "store") for one in labels.STORE_OPERATIONS)
         )
+        self.refused = self._counter("rotator_admin_refusals_total", *((one,) for one in labels.REFUSALS))
+        self.alerts = self._counter("rotator_alert_triggers_total", *((one,) for one in labels.ALERT_OUTCOMES))
         self.audit_events = self._counter("rotator_audit_events_total", *((one,) for one in labels.ACTIONS))
         self.audit_failures = self._counter("rotator_audit_write_failures_total")
         self.reload_successful = self._gauge("rotator_config_last_reload_successful")

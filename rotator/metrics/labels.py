@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from rotator.domain.alert import Outcome
 from rotator.domain.due import ASKED, REASONS
 from rotator.domain.rotation import Step
 
@@ -49,6 +50,12 @@ ACTIONS = (
     *("rotate", "issue", "verify", "deliver", "promote", "withdraw", "retire", "leak", "acknowledge", "reveal"),
     *("configure", OTHER),
 )
+REFUSALS = (
+    *("caller_not_allowed", "cross_site", "header_required", "role_too_low", "token_required", "token_unknown"),
+    *("too_many_failures", "wrong_host", OTHER),
+)
+"""Why the admin API does not let somebody in."""
+ALERT_OUTCOMES = (*(outcome.value for outcome in Outcome), OTHER)
 STORE_OPERATIONS = ("journal", "probe", "delivery", "load", "notes", OTHER)
 IMAGE_REASONS = (
     *("ok", "auth_failed", "auth_expired", "auth_missing", "insufficient_scope", "not_found"),

@@ -15,7 +15,9 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from rotator.domain.events import (
+    AccessRefused,
     AlarmMissed,
+    AlertHandled,
     Audited,
     AuditFailed,
     ClockStepped,
@@ -94,7 +96,7 @@ class Metrics:
         for stock in (ProcessCollector, PlatformCollector, GCCollector):
             stock(registry=self._registry)
 
-    def __call__(self, event: Event) -> None:  # noqa: C901, PLR0912 (one case per event: a table that mypy proves complete)
+    def __call__(self, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915 (one case per event: a table that mypy proves complete)
         """Count ``event``."""
         match event:
             case RotationFinished():
@@ -110,6 +112,10 @@ class Metrics:
             case StoreFailed():
                 operation = closed(event.operation, labels.STORE_OPERATIONS)
                 self._counters.store_errors.labels(operation, closed(event.error, labels.ERRORS)).inc()
+            case AccessRefused():
+                self._counters.refused.labels(closed(event.code, labels.REFUSALS)).inc()
+            case AlertHandled():
+                self._counters.alerts.labels(closed(event.outcome, labels.ALERT_OUTCOMES)).inc()
             case Audited():
                 self._counters.audit_events.labels(closed(event.action, labels.ACTIONS)).inc()
             case AuditFailed():

@@ -67,7 +67,7 @@ class Page:
         assets = load_assets()
         renderer = Renderer(assets)
         desk = Desk(self._gatherer, renderer, door, self._seals, {one.name: one for one in assets.values()})
-        is_secure = bool(getattr(self._surface.config.admin, "behind_proxy", False))
+        is_secure = self._surface.config.admin.behind_proxy
         pages, acts = ReadPages(desk), ActPages(desk, self._surface, is_secure=is_secure)
         live = _Live(self._surface, closing)
         guarded = _Guarded(desk)

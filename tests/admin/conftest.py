@@ -42,6 +42,7 @@ from rotator.secret import Secret
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SHOWN = "canary-shown-once-3b1c"
+OURS = {"X-Requested-With": "rotator"}
 TOKEN = "correct-horse-battery-staple-0123456789"
 
 
@@ -194,6 +195,7 @@ class FakeDaemon:
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     acts: list[tuple[str, str, str]] = field(default_factory=list)
     kept: dict[str, Rotation] = field(default_factory=dict)
+    told: list[Event] = field(default_factory=list)
     hooks: list[Hook] = field(default_factory=list)
     subscribed: asyncio.Event = field(default_factory=asyncio.Event)
     broken: Exception | None = None
@@ -328,7 +330,8 @@ class FakeDaemon:
             self.hooks.remove(hook)
 
     def emit(self, *events: Event) -> None:
-        """Tell all who listen."""
+        """Tell all who listen, and remember it."""
+        self.told.extend(events)
         for event in events:
             for hook in self.hooks:
                 hook(event)
@@ -364,7 +367,7 @@ class Served:
     async def unix(self) -> AsyncIterator[aiohttp.ClientSession]:
         """Open a client on the UNIX socket."""
         connector = aiohttp.UnixConnector(self.addresses["admin.socket"])
-        async with aiohttp.ClientSession("http://localhost", connector=connector) as session:
+        async with aiohttp.ClientSession("http://localhost", connector=connector, headers=OURS) as session:
             yield session
 
     @asynccontextmanager
@@ -376,7 +379,7 @@ class Served:
     @asynccontextmanager
     async def tcp(self, token: str | None = TOKEN) -> AsyncIterator[aiohttp.ClientSession]:
         """Open a client on the admin listener; None sends no token."""
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        headers = OURS if token is None else {**OURS, "Authorization": f"Bearer {token}"}
         async with aiohttp.ClientSession(self.addresses["admin.listen"], headers=headers) as session:
             yield session
 
@@ -392,7 +395,7 @@ def tokens_file(tmp_path: Path) -> Path:
     """Return a file with one known token in its second line."""
     path = tmp_path / "tokens"
     path.touch(mode=0o600)
-    roles = "".join(f"{TOKEN}-{role} {role}\n" for role in ("viewer", "operator", "admin"))
+    roles = "".join(f"{TOKEN}-{role} {role}\n" for role in ("viewer", "operator", "admin", "hook"))
     path.write_text(f"# for the tests\n{TOKEN}\n{roles}")
     return path
 
@@ -402,7 +405,10 @@ def config(tmp_path: Path, tokens_file: Path) -> Config:
     """Return a configuration with every listener, on free ports."""
     return Config(
         admin=AdminConfig(
-            socket=str(tmp_path / "run" / "admin.sock"), listen="127.0.0.1:0", tokens_file=str(tokens_file)
+            socket=str(tmp_path / "run" / "admin.sock"),
+            listen="127.0.0.1:0",
+            tokens_file=str(tokens_file),
+            behind_proxy=True,
         ),
         metrics=MetricsConfig(listen="127.0.0.1:0"),
         credentials={

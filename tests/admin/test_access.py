@@ -18,6 +18,7 @@ from rotator.admin.access import (
     SocketAccess,
     TokenAccess,
     Tokens,
+    forwarded_address,
     host_of,
     read_tokens,
 )
@@ -128,7 +129,7 @@ def test_a_foreign_page_changes_nothing(clock: ManualClock, method: str, headers
 
 
 def test_guessing_is_slowed_down(clock: ManualClock) -> None:
-    """After ten wrong tokens an address is not listened to for a minute; another one is."""
+    """SR-17: a thousand wrong tokens: after ten an address is not listened to for a minute; another one is."""
     access = _access(clock)
     codes = [_code(access.admit(_knock(authorization=f"Bearer wrong-{number}"))) for number in range(1000)]
     assert codes == ["token_unknown"] * (MAX_FAILURES + 1) + ["too_many_failures"] * (999 - MAX_FAILURES)
@@ -145,6 +146,24 @@ def test_a_minute_later_it_is_listened_to_again(clock: ManualClock) -> None:
         access.admit(_knock(authorization="Bearer wrong"))
     clock.advance(timedelta(seconds=61))
     assert _code(access.admit(_knock())) == "in"
+
+
+def test_a_proxy_speaks_for_the_last_address(clock: ManualClock) -> None:
+    """SR-17: behind a proxy a wrong token counts against the last forwarded address; what the client wrote does not."""
+    access = TokenAccess(Tokens([(Line(3), TOKEN)]), "127.0.0.1", clock, address_of=forwarded_address)
+    for number in range(MAX_FAILURES + 1):
+        forwarded = f"192.0.2.{number}, 198.51.100.7"
+        access.admit(_knock(authorization="Bearer wrong", x_forwarded_for=forwarded))
+    assert _code(access.admit(_knock(x_forwarded_for="203.0.113.1, 198.51.100.7"))) == "too_many_failures"
+    assert _code(access.admit(_knock(x_forwarded_for="198.51.100.8"))) == "in"
+    assert _code(access.admit(_knock(x_forwarded_for="nobody"))) == "in"
+
+
+def test_configured_names_are_ours(clock: ManualClock) -> None:
+    """SR-16: a name that the configuration adds is answered to, another still is not."""
+    access = TokenAccess(Tokens([(Line(3), TOKEN)]), "127.0.0.1", clock, ("rotator.example",))
+    hosts = ("rotator.example", "Rotator.Example:443", "evil.example", "rotator.example.evil.example")
+    assert [_code(access.admit(_knock(host=host))) for host in hosts] == ["in", "in", "wrong_host", "wrong_host"]
 
 
 def test_no_token_is_no_guess(clock: ManualClock) -> None:
@@ -260,7 +279,7 @@ def test_a_role_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as raised:
         read_tokens(_write(tmp_path / "tokens", f"{TOKEN} root"))
 
-    assert "tokens:1: after the token and a space comes its role: viewer, operator, admin" in str(raised.value)
+    assert "tokens:1: after the token and a space comes its role: hook, viewer, operator, admin" in str(raised.value)
     assert TOKEN not in str(raised.value)
 
 

@@ -263,6 +263,7 @@ async def test_openapi_describes_every_path(served: Any) -> None:
         "/api/v1/credentials/{name}/leaks",
         "/api/v1/credentials/{name}/rollbacks",
         "/api/v1/credentials/{name}/rotations",
+        "/api/v1/hooks/alertmanager",
         "/api/v1/plan/applications",
         "/api/v1/targets/{name}/acknowledgements",
         "/api/v1/targets/{name}/revelations",

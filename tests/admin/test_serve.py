@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -21,6 +22,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from rotator.admin.access import SocketAccess
+from rotator.admin.alerts import AlertDesk
 from rotator.admin.api import create_api
 from rotator.admin.listener import bind_unix
 from rotator.admin.protocol import UnixProtocol
@@ -78,7 +80,7 @@ async def test_allowed_users_open_the_socket(make_served: MakeServed, tmp_path: 
         assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o711
 
 
-async def test_another_user_is_refused(make_served: MakeServed, public_directory: Path) -> None:
+async def test_another_user_is_refused(served: Any, make_served: MakeServed, public_directory: Path) -> None:
     """A user who is not named gets 403 from an open socket, and the log says why."""
     path = public_directory / "admin.sock"
     if os.geteuid() == 0:
@@ -88,14 +90,14 @@ async def test_another_user_is_refused(make_served: MakeServed, public_directory
                 assert await _ask_as_nobody(path) == "403"
     else:  # without root nobody else can be played, so the daemon is told that it is somebody else
         with capture_logs() as lines:
-            await _ask_a_stranger(path)
+            await _ask_a_stranger(path, served.daemon)
     refused = [line for line in lines if line["event"] == "admin_access_refused"]
     assert [line["code"] for line in refused] == ["caller_not_allowed"]
 
 
-async def _ask_a_stranger(path: Path) -> None:
+async def _ask_a_stranger(path: Path, daemon: Any) -> None:
     bound = bind_unix(path, 0o600)
-    api = create_api(None, SocketAccess(os.geteuid() + 1, []))  # type: ignore[arg-type]  # nothing gets that far
+    api = create_api(daemon, SocketAccess(os.geteuid() + 1, []), AlertDesk(daemon))
     server = Server("admin.socket", str(path), bound.socket, api, UnixProtocol)
     task = asyncio.create_task(server.serve())
     async with (
@@ -161,20 +163,24 @@ async def test_tcp_needs_the_token(served: Any) -> None:
 
 
 async def test_wrong_tokens_are_throttled(served: Any) -> None:
-    """Wrong tokens end in 429 with a time to wait."""
+    """SR-17: wrong tokens end in 429 with a time to wait, each is counted, and the right one waits, too."""
     async with served.tcp("wrong-token-wrong-token") as session:
-        for _ in range(12):
+        for _ in range(15):
             async with session.get("/api/v1/status") as answer:
                 last = answer
+    async with served.tcp() as session, session.get("/api/v1/status") as right:
+        assert right.status == 429
     assert last.status == 429
     assert int(last.headers["Retry-After"]) <= 60
+    codes = Counter(event.code for event in served.daemon.told)
+    assert codes == {"token_unknown": 11, "too_many_failures": 5}
 
 
 async def test_a_forwarded_address_is_not_believed(served: Any) -> None:
-    """A guesser cannot be somebody else each time by saying so."""
+    """A guesser cannot be somebody else each time by saying so: the proxy's own entry counts."""
     async with served.tcp("wrong-token-wrong-token") as session:
         for number in range(12):
-            headers = {"X-Forwarded-For": f"192.0.2.{number}"}
+            headers = {"X-Forwarded-For": f"192.0.2.{number}, 198.51.100.7"}
             async with session.get("/api/v1/status", headers=headers) as answer:
                 last = answer.status
     assert last == 429
@@ -186,10 +192,11 @@ async def test_a_forwarded_address_is_not_believed(served: Any) -> None:
         pytest.param({"Host": "evil.example"}, 421, id="foreign host"),
         pytest.param({"Sec-Fetch-Site": "cross-site"}, 403, id="cross-site"),
         pytest.param({"Origin": "https://evil.example"}, 403, id="foreign origin"),
+        pytest.param({"X-Requested-With": ""}, 403, id="without our header"),
     ],
 )
 async def test_a_web_page_gets_nowhere(served: Any, headers: dict[str, str], status: int) -> None:
-    """A rebound name is misdirected, a cross-site post forbidden, and nothing is started."""
+    """SR-16: a rebound name is misdirected, a cross-site post or a form forbidden, and nothing is started."""
     url = "/api/v1/credentials/ecr-prod/rotations"
     async with served.tcp() as session, session.post(url, json={"reason": "x"}, headers=headers) as answer:
         assert answer.status == status

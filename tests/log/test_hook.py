@@ -77,6 +77,8 @@ CASES: list[tuple[events.Event, str, str]] = [
     (_delivery("awaiting_operator"), "warning", "delivery_awaits_person"),
     (events.OrphansSwept("gitlab", 2), "info", "orphans_swept"),
     (events.DeliveryRefused("prod", "kubernetes", "evil/pull", "ecr", "policy"), "warning", "delivery_refused"),
+    (events.AccessRefused("token_unknown"), "debug", "access_refused"),
+    (events.AlertHandled("started", "LoginFails", "ghcr", "r1"), "info", "alert_handled"),
     (events.Audited("rotate"), "debug", "audited"),
     (events.AuditFailed("file", 1, "no room"), "error", "audit_failed"),
     (events.WaveFinished("ecr", 2, "canaries", 1, 0), "debug", "wave_finished"),

@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from rotator.admin.surface import AdminSurface
 from rotator.clock import SystemClock
@@ -384,7 +385,7 @@ class Served:
     @asynccontextmanager
     async def nobody(self) -> AsyncIterator[aiohttp.ClientSession]:
         """Open a client that is not logged in, and keeps cookies."""
-        jar = aiohttp.CookieJar(unsafe=True)
+        jar = aiohttp.CookieJar(unsafe=True, treat_as_secure_origin=URL(self.url))
         async with aiohttp.ClientSession(self.url, cookie_jar=jar) as session:
             yield session
 
@@ -414,7 +415,8 @@ def make_config(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Confi
         tokens = directory / "tokens"
         tokens.touch(mode=0o600)
         tokens.write_text("".join(f"{TOKEN}-{role} {role}\n" for role in ("viewer", "operator", "admin")))
-        options = {"socket": str(directory / "s"), "listen": "127.0.0.1:0", "tokens_file": str(tokens), **admin}
+        options: dict[str, Any] = {"socket": str(directory / "s"), "listen": "127.0.0.1:0", "tokens_file": str(tokens)}
+        options = {"behind_proxy": True, **options, **admin}
         return Config(admin=AdminConfig(**options), metrics=MetricsConfig(listen=None))
 
     return make
