@@ -19,13 +19,13 @@ def once_promoted(live: Iterable[Version], promoted: Version, now: datetime, kep
     is retired and ended; what has the same secret lives on under the new generation, so it is retired and not ended.
 
     Args:
-        live: Pending, current and previous versions of one credential.
+        live: Pending, current and previous versions of one credential. What is retired is left as it is.
         promoted: The one that takes over; one of them.
         now: Aware UTC.
         kept: How many previous versions wait for their end beside the one before. 0 where nobody ends them: the
             older ones die by themselves.
     """
-    older = [one for one in live if one.generation != promoted.generation]
+    older = [one for one in live if one.generation != promoted.generation and one.stage is not Stage.RETIRED]
     superseded = [_superseded(one, promoted, now) for one in older]
     waiting = sorted((one for one in superseded if one.stage is Stage.PREVIOUS), key=lambda one: -one.generation)
     let_go = waiting[1 + kept :] if kept else [one for one in waiting if _was_previous(one, older)]

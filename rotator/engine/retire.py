@@ -171,11 +171,12 @@ class Retirer:
         if outcome is not Retirement.ENDED:
             self._not_ours.add((version.credential, version.generation))
             return
-        ended = replace(version, ended_at=self._world.clock.now())
-        told = self._said(version, "ended", "the vendor has ended it")
-        await self._ledger.commit(Changes(versions=[ended], audit=[told]))
+        now, told = self._world.clock.now(), self._said(version, "ended", "the vendor has ended it")
+        await self._ledger.amend(
+            lambda: Changes(versions=[replace(self._as_kept(version), ended_at=now)], audit=[told])
+        )
         self._tell(version, "ended", "the vendor has ended it")
-        await self.look(credential, ended)
+        await self.look(credential, self._as_kept(version))
 
     async def _prove(self, credential: Credential, version: Version) -> None:
         """Show it to the registry. Dead is only what was seen to be refused."""
@@ -185,9 +186,9 @@ class Retirer:
             return
         now = self._world.clock.now()
         if finding.verdict is Verdict.REJECTED:
-            dead = replace(version, dead_at=now, rejected_at=now, stage=Stage.RETIRED)
             why = f"the registry refuses it: {finding.evidence}{_bearers(credential, now)}"
-            await self._ledger.commit(Changes(versions=[dead], audit=[self._said(version, "dead", why)]))
+            said = self._said(version, "dead", why)
+            await self._ledger.amend(lambda: Changes(versions=[_dead(self._as_kept(version), now)], audit=[said]))
             self._tell(version, "dead", why)
         elif finding.verdict is Verdict.ACCEPTED:
             self._hold_back(version, self._pause_of_a_person(credential, version))
@@ -200,6 +201,11 @@ class Retirer:
         told = self._said(version, "forgotten", why)
         await self._ledger.commit(Changes(versions=[replace(version, stage=Stage.RETIRED)], audit=[told]))
         self._tell(version, "forgotten", why)
+
+    def _as_kept(self, version: Version) -> Version:
+        """Return ``version`` as the ledger has it by now: a leak may have been reported, or a successor promoted."""
+        live = self._ledger.live_versions(version.credential)
+        return next((one for one in live if one.generation == version.generation), version)
 
     def _pause_of_a_person(self, credential: Credential, version: Version) -> timedelta | None:
         if version.ended_at is not None or credential.provider.strategy is not Strategy.READ:
@@ -223,6 +229,10 @@ class Retirer:
 
     def _tell(self, version: Version, outcome: str, message: str, error: str = "") -> None:
         self._world.emit(VersionEnded(version.credential, version.generation, outcome, message, error))
+
+
+def _dead(version: Version, now: datetime) -> Version:
+    return replace(version, dead_at=now, rejected_at=now, stage=Stage.RETIRED)
 
 
 def _bearers(credential: Credential, now: datetime) -> str:

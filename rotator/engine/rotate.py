@@ -174,10 +174,13 @@ class Rotator:
         ended = end(rotation, state, str(report), at=now, error=report.error.code if report.error else "")
         record = self._after_promotion(credential, rotation, state)
         keeps = credential.provider.strategy is Strategy.READ or isinstance(credential.provider, Retires)
-        versions = once_promoted(self._ledger.live_versions(credential.name), version, now, KEPT if keeps else 0)
-        await self._ledger.commit(
-            Changes(records=[record], versions=versions, rotations=[ended], audit=[of_end(ended)])
-        )
+
+        def promoted() -> Changes:
+            live = self._ledger.live_versions(credential.name)  # of now: one may have been seen dead just before
+            versions = once_promoted(live, version, now, KEPT if keeps else 0)
+            return Changes(records=[record], versions=versions, rotations=[ended], audit=[of_end(ended)])
+
+        await self._ledger.amend(promoted)
         self._world.emit(VersionPromoted(credential.name, version.generation, version.issued_at, version.expiry))
         return ended, str(report)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +12,7 @@ import pytest
 
 from rotator.domain.events import OrphansSwept, VersionEnded
 from rotator.domain.model import Stage, Strategy
+from rotator.domain.rotation import Step
 from rotator.errors import UnavailableError
 from rotator.ports import Changes
 
@@ -276,3 +278,29 @@ async def test_a_failing_sweep_holds_nothing_up(world: Any, target: Callable[...
 
     assert await world.rotate("gitlab") == "succeeded"
     assert [event.error for event in world.events if isinstance(event, OrphansSwept)] == ["unavailable"]
+
+
+async def test_what_dies_during_a_promotion_stays_dead(memory_world: Any, target: Callable[..., Any]) -> None:
+    """A version that is seen dead while the next one is promoted is not brought back by the promotion."""
+    deaths: list[asyncio.Task[None]] = []
+
+    async def pause(_: str) -> None:
+        promoting = any(one.step is Step.PROMOTE and one.is_running for one in world.store.journal.values())
+        if promoting and not deaths and (1 in {one.generation for one in world.ledger.live_versions("gitlab")}):
+            (old,) = [one for one in world.ledger.live_versions("gitlab") if one.generation == 1]
+            dead = replace(old, stage=Stage.RETIRED, dead_at=world.clock.now())
+            deaths.append(asyncio.create_task(world.ledger.commit(Changes(versions=[dead]))))
+        for _turn in range(50):
+            await asyncio.sleep(0)
+
+    world = memory_world()
+    vendor = world.add("gitlab", target("prod", "web"), strategy=KEEPING)
+    vendor.lifetime = None
+    for _ in range(2):
+        assert await world.rotate("gitlab") == "succeeded"
+    world.store.pause = pause
+    assert await world.rotate("gitlab") == "succeeded"
+    await asyncio.gather(*deaths)
+
+    assert len(deaths) == 1
+    assert await stage(world, 1) is Stage.RETIRED
