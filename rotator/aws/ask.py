@@ -17,7 +17,7 @@ from rotator.secret import Secret
 DEADLINE_SECONDS = 60.0
 """For one answer, however often botocore tries, and including the wait for a free thread."""
 
-Service = Literal["ecr", "ecr-public", "secretsmanager"]
+Service = Literal["ecr", "ecr-public", "secretsmanager", "sts"]
 """botocore's words for the APIs that are asked."""
 
 Job = Callable[[Any], Mapping[str, Any]]

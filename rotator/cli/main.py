@@ -18,6 +18,7 @@ from rotator.cli import (
     check,
     config,
     demo,
+    doctor,
     leak,
     notify,
     plan,
@@ -54,6 +55,7 @@ app.command("plan", epilog=plan.EXAMPLES)(plan.plan)
 app.command("apply", epilog=apply.EXAMPLES)(apply.apply)
 app.add_typer(targets.app, name="targets")
 app.command("check", epilog=check.EXAMPLES)(check.check)
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(notify.app, name="notify")
 app.add_typer(config.app, name="config")
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)

@@ -21,7 +21,7 @@ from rotator.ports.provider import (
 from rotator.ports.registry import LoginGuard, Verifier
 from rotator.ports.source import Reading, Source, Vault
 from rotator.ports.store import AuditCopy, Changes, Notes, Snapshot, Store
-from rotator.ports.target import HandsOver, Target, WatchesContent
+from rotator.ports.target import HandsOver, ReviewsRights, Target, WatchesContent
 
 __all__ = [
     "AuditCopy",
@@ -39,6 +39,7 @@ __all__ = [
     "Reading",
     "ReadsOrigin",
     "Retires",
+    "ReviewsRights",
     "SettlesSlowly",
     "Snapshot",
     "Source",

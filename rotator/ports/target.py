@@ -85,6 +85,19 @@ class HandsOver(Protocol):
 
 
 @runtime_checkable
+class ReviewsRights(Protocol):
+    """A `Target` whose place tells it which rights it has there. Asking changes nothing. Errors as `placements`."""
+
+    async def missing_rights(self) -> list[str]:
+        """Return what it uses and may not do, each as a person would grant it."""
+        ...
+
+    async def excess_rights(self) -> list[str]:
+        """Return what it may do and never does, of what would be dangerous in other hands."""
+        ...
+
+
+@runtime_checkable
 class WatchesContent(Protocol):
     """A `Target` that can tell when what a placement holds may have been changed. The others are read on a schedule."""
 

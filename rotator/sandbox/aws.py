@@ -1,4 +1,4 @@
-"""The two calls of AWS that mint registry passwords, for boto3 with ``endpoint_url``.
+"""AWS's two calls that mint registry passwords, for boto3 with ``endpoint_url``; and STS, which says who asks.
 
 Targets and shapes as in botocore's models of ``ecr`` 2015-09-21 and ``ecr-public`` 2020-10-30 (read 2026-11-23).
 """
@@ -26,6 +26,7 @@ _SIGNATURE = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/,\s]+)/\d{8}/[a-z0-9-]+/(?P<service>[a-z-]+)/aws4_request,\s*"
     r"SignedHeaders=[^,\s]+,\s*Signature=[0-9a-f]{64}"
 )
+_STS = 'xmlns="https://sts.amazonaws.com/doc/2011-06-15/"'
 _SIGNING_NAMES = {PRIVATE_TARGET: "ecr", PUBLIC_TARGET: "ecr-public"}
 
 
@@ -51,6 +52,7 @@ class SandboxAws(SandboxServer):
         super().__init__(app)
         self.calls = 0
         self.minted = 0
+        self.arn = "arn:aws:iam::123456789012:user/rotator"
         self._clock = clock
         self._registry = registry
         self._lifetime = lifetime
@@ -71,6 +73,8 @@ class SandboxAws(SandboxServer):
 
     async def _answer(self, request: web.Request) -> web.Response:
         self.calls += 1
+        if "Action=GetCallerIdentity" in await request.text():
+            return self._identify(request.headers.get("Authorization", ""))
         target = request.headers.get("X-Amz-Target", "")
         if target not in _SIGNING_NAMES:
             return _error("UnknownOperationException", "this sandbox only knows GetAuthorizationToken")
@@ -81,6 +85,19 @@ class SandboxAws(SandboxServer):
         if target == PUBLIC_TARGET:
             return _json({"authorizationData": data})
         return _json({"authorizationData": [{**data, "proxyEndpoint": self._registry.url}]})
+
+    def _identify(self, header: str) -> web.Response:
+        """Answer as STS does, in XML: botocore's model of ``sts`` 2011-06-15, read 2026-11-28."""
+        refusal = self._refusal(header, "sts")
+        if refusal is not None:
+            error = "<Error><Type>Sender</Type><Code>InvalidClientTokenId</Code><Message>unknown</Message></Error>"
+            return web.Response(
+                status=403, text=f"<ErrorResponse {_STS}>{error}</ErrorResponse>", content_type="text/xml"
+            )
+        told = f"<Arn>{self.arn}</Arn><UserId>AIDASANDBOX</UserId><Account>123456789012</Account>"
+        body = f"<GetCallerIdentityResult>{told}</GetCallerIdentityResult>"
+        text = f"<GetCallerIdentityResponse {_STS}>{body}</GetCallerIdentityResponse>"
+        return web.Response(text=text, content_type="text/xml")
 
     def _refusal(self, header: str, service: str) -> web.Response | None:
         if not header:

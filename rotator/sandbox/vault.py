@@ -160,6 +160,9 @@ class SandboxVault(SandboxServer):
         token = self.desk.check(request.headers.get("X-Vault-Token", ""), namespace)
         if path.startswith("auth/token/"):
             return self._answer_token(path, token, body)
+        if path == "sys/capabilities-self":
+            self._check_denied(path)
+            return _wrapped(data=token.capabilities_json(body["paths"]))
         if path.startswith("sys/internal/ui/mounts/"):
             return self._answer_mount(path, token, namespace)
         return self._answer_kv(request, path, token, body)

@@ -38,12 +38,14 @@ class Grant:
         max_ttl: Lifetime with renewals; None for no limit.
         policies: Path prefixes (``registries/ghcr``) that it may read and write.
         renewable: Whether `TokenDesk.renew` works.
+        capabilities: What is told of the paths that the policies cover.
     """
 
     ttl: timedelta = HOUR
     max_ttl: timedelta | None = None
     policies: tuple[str, ...] = EVERYTHING
     renewable: bool = True
+    capabilities: tuple[str, ...] = ("read",)
 
 
 @dataclass(slots=True)
@@ -58,7 +60,20 @@ class Token:
 
     def may(self, path: str) -> bool:
         """Return whether a policy covers ``path``."""
-        return any(path.startswith(prefix) for prefix in self.grant.policies)
+        is_root = "root" in self.grant.policies
+        return is_root or any(path.startswith(prefix) for prefix in self.grant.policies)
+
+    def capabilities_json(self, paths: list[str]) -> dict[str, Any]:
+        """Return the ``data`` block of a question about ``paths``: one list each.
+
+        Source: https://developer.hashicorp.com/vault/api-docs/system/capabilities-self (read 2026-11-28).
+        """
+        return {path: self._capabilities(path.replace("/data/", "/", 1)) for path in paths}
+
+    def _capabilities(self, logical: str) -> list[str]:
+        if "root" in self.grant.policies:
+            return ["root"]
+        return list(self.grant.capabilities) if self.may(logical) else ["deny"]
 
     def auth_json(self, ttl: timedelta) -> dict[str, Any]:
         """Return the ``auth`` block of a login or renewal."""

@@ -25,6 +25,7 @@ COMMANDS = [
     ["notify"],
     ["notify", "test"],
     ["check"],
+    ["doctor"],
     ["config"],
     *(["config", c] for c in ("check", "schema", "show")),
 ]

@@ -13,6 +13,17 @@ _SECRET_VERBS = {
     Mode.MERGE: ("get", "patch", "create", "update"),
 }
 
+UNUSED_RIGHTS = (
+    Ask("list", "secrets"),
+    Ask("watch", "secrets"),
+    Ask("get", "secrets"),
+    Ask("delete", "secrets"),
+    Ask("create", "pods"),
+    Ask("escalate", "clusterroles", group="rbac.authorization.k8s.io"),
+)
+"""In all namespaces and for every name: what no target does, and what lets whoever has its token read every Secret.
+Source: https://kubernetes.io/docs/concepts/security/rbac-good-practices/ (privilege escalation risks)."""
+
 
 def needed_rights(config: KubernetesConfig, namespaces: Iterable[str], *, fixed: bool) -> list[Ask]:
     """Return every right that the target uses.

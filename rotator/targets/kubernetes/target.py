@@ -23,7 +23,7 @@ from rotator.targets.kubernetes.kubeconfig_access import KubeconfigAccess
 from rotator.targets.kubernetes.listener import Occasion
 from rotator.targets.kubernetes.namespaces import fixed_names, parse_namespace, parse_selection, select
 from rotator.targets.kubernetes.nudge import Nudger
-from rotator.targets.kubernetes.rights import needed_rights
+from rotator.targets.kubernetes.rights import UNUSED_RIGHTS, needed_rights
 from rotator.targets.kubernetes.secret import (
     Rendered,
     held_in,
@@ -222,6 +222,14 @@ class KubernetesTarget:
             in_namespaces = needed_rights(self._config, namespaces, fixed=True)
             lacking = [ask for ask in in_namespaces if not await self._api.is_allowed(ask)]
         return [f"{ask.namespace or 'cluster'}: {ask.rule}" for ask in lacking]
+
+    async def excess_rights(self) -> list[str]:
+        """Return what it may do to Secrets and roles in the whole cluster, none of which it ever does. Changes nothing.
+
+        Raises:
+            As `placements`.
+        """
+        return [str(ask) for ask in UNUSED_RIGHTS if await self._api.is_allowed(ask)]
 
     async def _namespaces(self) -> list[str]:
         if self._selection.is_fixed:
