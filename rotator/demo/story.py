@@ -126,6 +126,8 @@ def _introduce(stage: Stage) -> None:
         f"  cat {world.docker_config}        (the docker config that it keeps fresh)",
         f"  cat {world.config_path}               (its configuration)",
         f"  cat {world.log}                 (its log)",
+        "",
+        f"Or in a browser: http://{config.admin.listen} (log in with the token {world.tokens.read_text().split()[0]}).",
     ):
         stage.narrator.write(line)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -58,6 +59,11 @@ class DemoWorld:
         return self.directory / "admin.sock"
 
     @property
+    def tokens(self) -> Path:
+        """The file with the one token that opens the status page."""
+        return self.directory / "admin-tokens"
+
+    @property
     def docker_config(self) -> Path:
         """The docker config file that the daemon keeps."""
         return self.directory / "docker" / "config.json"
@@ -98,6 +104,7 @@ def _arrange(world: DemoWorld) -> None:
     world.cluster.add_token("demo-cluster-token")
     for name, value in _BOOTSTRAP.items():
         _write_private(world.directory / name, value)
+    _write_private(world.tokens, f"{secrets.token_hex(16)} admin\n")
     _write_private(world.directory / "kubeconfig", json.dumps(_kubeconfig(world.cluster.url)))
     world.config_path.write_text(_CONFIG.format(**_places(world)), encoding="utf-8")
 
@@ -108,11 +115,14 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def _places(world: DemoWorld) -> dict[str, object]:
+    metrics_port, page_port = _free_ports()
     return {
         "directory": world.directory,
         "socket": world.socket,
         "docker_config": world.docker_config,
-        "metrics_port": _free_port(),
+        "metrics_port": metrics_port,
+        "page_port": page_port,
+        "tokens": world.tokens,
         "vault": world.vault.url,
         "aws": world.aws.url,
         "ecr": world.ecr.host,
@@ -122,9 +132,10 @@ def _places(world: DemoWorld) -> dict[str, object]:
     }
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+def _free_ports() -> tuple[int, int]:
+    """Return two ports that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return int(one.getsockname()[1]), int(other.getsockname()[1])
 
 
 def _kubeconfig(server: str) -> dict[str, object]:
@@ -142,7 +153,8 @@ _CONFIG = """\
 # Written by `rotator demo`. Everything it names runs on this machine, hence `insecure: true` everywhere.
 version: 1
 store: {{url: "sqlite:///{directory}/rotator.db"}}
-admin: {{socket: "{socket}"}}
+# Plain HTTP, on this machine alone; elsewhere give the page a certificate.
+admin: {{socket: "{socket}", listen: "127.0.0.1:{page_port}", tokens_file: "{tokens}", behind_proxy: true}}
 metrics: {{listen: "127.0.0.1:{metrics_port}"}}
 vault:
   address: {vault}

@@ -24,6 +24,7 @@ def test_one_cycle_proves_every_target() -> None:
     assert played.stdout.index("8 of 8 pulls work") < played.stdout.index("Why an image does not pull")
     assert played.stdout.splitlines()[-1].endswith("done: every chapter was proved from outside")
     assert "DOES NOT PULL" not in played.stdout
+    assert "Or in a browser: http://127.0.0.1:" in played.stdout
     assert "token-of-the-demo" not in played.stdout + played.stderr
 
 
