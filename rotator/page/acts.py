@@ -34,13 +34,11 @@ class ActPages:
     Args:
         desk: What every page needs.
         surface: The daemon.
-        is_secure: Whether browsers reach it by HTTPS alone.
     """
 
-    def __init__(self, desk: Desk, surface: AdminSurface, *, is_secure: bool) -> None:
+    def __init__(self, desk: Desk, surface: AdminSurface) -> None:
         self._desk = desk
         self._surface = surface
-        self._is_secure = is_secure
         self._answers: Answers[str] = Answers()
 
     async def ask(self, request: Request, caller: Caller) -> Response:
@@ -93,7 +91,8 @@ class ActPages:
             path="/",
             httponly=True,
             samesite="strict",
-            secure=self._is_secure or request.url.scheme == "https",
+            # The gate has seen that the origin is ours; behind a proxy only the browser knows that it speaks HTTPS.
+            secure=request.headers.get("origin", "").startswith("https://"),
         )
         return answer
 

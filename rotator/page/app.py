@@ -67,8 +67,7 @@ class Page:
         assets = load_assets()
         renderer = Renderer(assets)
         desk = Desk(self._gatherer, renderer, door, self._seals, {one.name: one for one in assets.values()})
-        is_secure = self._surface.config.admin.behind_proxy
-        pages, acts = ReadPages(desk), ActPages(desk, self._surface, is_secure=is_secure)
+        pages, acts = ReadPages(desk), ActPages(desk, self._surface)
         live = _Live(self._surface, closing)
         guarded = _Guarded(desk)
         routes = [

@@ -414,7 +414,7 @@ def make_config(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Confi
         directory = tmp_path_factory.mktemp("page")
         tokens = directory / "tokens"
         tokens.touch(mode=0o600)
-        tokens.write_text("".join(f"{TOKEN}-{role} {role}\n" for role in ("viewer", "operator", "admin")))
+        tokens.write_text("".join(f"{TOKEN}-{role} {role}\n" for role in ("viewer", "operator", "admin", "hook")))
         options: dict[str, Any] = {"socket": str(directory / "s"), "listen": "127.0.0.1:0", "tokens_file": str(tokens)}
         options = {"behind_proxy": True, **options, **admin}
         return Config(admin=AdminConfig(**options), metrics=MetricsConfig(listen=None))

@@ -147,6 +147,28 @@ async def test_the_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(s
     assert "correct-horse" not in cookie
 
 
+@pytest.mark.parametrize(("scheme", "is_secure"), [("http", False), ("https", True)], ids=["plain", "tls"])
+async def test_the_cookie_is_for_https_where_the_browser_speaks_it(
+    served: Any,
+    scheme: str,
+    is_secure: bool,  # noqa: FBT001 (a test parameter)
+) -> None:
+    """Reached by HTTPS, through a proxy too, the cookie is never sent in the clear; by a tunnel it still works."""
+    async with served.nobody() as client:
+        form = {"token": "correct-horse-battery-staple-0123456789-viewer"}
+        headers = {"Origin": served.url.replace("http", scheme, 1)}
+        async with client.post("/login", data=form, headers=headers, allow_redirects=False) as answer:
+            assert ("Secure" in answer.headers["Set-Cookie"]) == is_secure
+
+
+async def test_a_token_for_hooks_opens_no_page(served: Any) -> None:
+    """The token of a machine that tells of alerts logs nobody in."""
+    async with served.nobody() as client:
+        form = {"token": "correct-horse-battery-staple-0123456789-hook"}
+        async with client.post("/login", data=form, headers=ours(served)) as answer:
+            assert (answer.status, "Set-Cookie" in answer.headers) == (403, False)
+
+
 @pytest.mark.parametrize("way", ["//evil.example", "https://evil.example", "/\\evil", "/credentials/../../x"])
 async def test_a_login_leads_nowhere_else(served: Any, way: str) -> None:
     """After the login nobody is sent to another site."""
