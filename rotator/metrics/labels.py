@@ -67,7 +67,9 @@ IMAGE_REASONS = (
 TARGET_STATES = ("in_sync", "stale", "unknown", "failing", "fenced")
 """Best first: a target counts in the last of these that any of its credentials is in."""
 
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}", re.ASCII)
+WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}", re.ASCII)
+PEER = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9_.\-:\]]{0,254}", re.ASCII)
+"""A configured name, or the host of a configured registry, with its port."""
 
 
 def closed(value: str, known: Collection[str]) -> str:
@@ -80,17 +82,19 @@ class Admitted:
 
     Args:
         most: How many different words are let through.
+        pattern: What they look like.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, pattern: re.Pattern[str] = WORD) -> None:
         self._most = most
+        self._pattern = pattern
         self._words: set[str] = set()
 
     def __call__(self, word: str) -> str:
         """Return ``word`` if it is a plain word and there was room for it, else ``other``."""
         if word in self._words:
             return word
-        if len(self._words) >= self._most or not _WORD.fullmatch(word):
+        if len(self._words) >= self._most or not self._pattern.fullmatch(word):
             return OTHER
         self._words.add(word)
         return word

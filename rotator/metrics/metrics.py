@@ -81,7 +81,7 @@ class Metrics:
         self._build = build
         self._kinds = tuple(sorted({*kinds, OTHER}))
         self._max_series = max_series
-        self._peers, self._operations = Admitted(MAX_PEERS), Admitted(MAX_OPERATIONS)
+        self._peers, self._operations = Admitted(MAX_PEERS, labels.PEER), Admitted(MAX_OPERATIONS)
         self._dates: dict[str, str] = {}
         self._registry = CollectorRegistry()
         self._counters = Counters(self._registry, self._kinds)

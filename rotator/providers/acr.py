@@ -116,7 +116,7 @@ class Acr:
         url = f"{'http' if settings.insecure else 'https'}://{host}/oauth2/exchange"
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         request = Request("POST", url, headers=headers, body=urlencode(form).encode(), operation="exchange")
-        peer = Peer("registry", ca_file=settings.ca_file, insecure=settings.insecure, proxy=settings.proxy)
+        peer = Peer(self._config.registry, ca_file=settings.ca_file, insecure=settings.insecure, proxy=settings.proxy)
         answer = await self._context.transport.send(peer, request)
         fields = check_status(answer, f"{host}: exchange the Entra token").json()
         found = fields.get("refresh_token") if isinstance(fields, dict) else None

@@ -108,7 +108,7 @@ class Custom:
             return Headroom(HeadroomState.UNKNOWN)
         settings, is_own = self._context.registry.settings, self.limit_host == self._config.registry
         peer = Peer(
-            "registry",
+            self.limit_host,
             ca_file=settings.ca_file if is_own else None,
             insecure=settings.insecure and url.startswith("http://"),
             proxy=settings.proxy,

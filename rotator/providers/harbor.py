@@ -110,7 +110,7 @@ class Harbor:
         self.strategy = Strategy.TWO_SLOT if len(config.robots) > 1 else Strategy.OVERWRITE
         self._config = config
         self._context = context
-        self._api = registry_api("harbor", context)
+        self._api = registry_api(context)
         self._admin = SourceLogin(config.api_username, config.api_password, context.sources)
 
     @property

@@ -220,7 +220,7 @@ class Quay:
         """Return the robot's token for an hour. The registry is reached as its own settings say."""
         question = Question("GET", "/oauth2/federation/robot/token", login=oidc, operation="exchange")
         subject = f"{self._config.registry}: exchange the OIDC token of {oidc.username}"
-        answer = checked(await registry_api("registry", self._context).send(question), subject, {})
+        answer = checked(await registry_api(self._context).send(question), subject, {})
         token = text_of(fields_of(answer, subject), "token")
         if not token:
             raise UnavailableError(f"{subject}: the answer holds no token", cause="protocol")

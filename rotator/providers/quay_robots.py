@@ -39,7 +39,7 @@ class QuayRobots:
         self._owner = owner
         self._token = api_token
         self._context = context
-        self._api = registry_api("quay", context)
+        self._api = registry_api(context)
 
     async def token(self, robot: str) -> Secret:
         """Return the token that works for ``robot`` now. Changes nothing.

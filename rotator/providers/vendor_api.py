@@ -114,15 +114,10 @@ def vendor_api(name: str, url: str, options: ApiOptions, context: ProviderContex
     return VendorApi(url, peer, context.transport)
 
 
-def registry_api(name: str, context: ProviderContext) -> VendorApi:
-    """Return the API that stands at the registry's own host, reached as the registry's settings say.
-
-    Args:
-        name: The peer's name in metrics.
-        context: Knows the registry.
-    """
+def registry_api(context: ProviderContext) -> VendorApi:
+    """Return the API that stands at the registry's own host, reached as the registry's settings say."""
     settings = context.registry.settings
-    peer = Peer(name, ca_file=settings.ca_file, insecure=settings.insecure, proxy=settings.proxy)
+    peer = Peer(context.registry.host, ca_file=settings.ca_file, insecure=settings.insecure, proxy=settings.proxy)
     scheme = "http" if settings.insecure else "https"
     return VendorApi(f"{scheme}://{api_host(context.registry.host)}", peer, context.transport)
 

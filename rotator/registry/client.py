@@ -148,7 +148,7 @@ class RegistryClient:
     async def _request(self, method: str, url: str, headers: Mapping[str, str], *, operation: str) -> Response:
         # A plain-HTTP registry may still name an https token server, whose certificate is then checked.
         insecure = self.settings.insecure and url.startswith("http://")
-        peer = Peer("registry", ca_file=self.settings.ca_file, insecure=insecure, proxy=self.settings.proxy)
+        peer = Peer(self.host, ca_file=self.settings.ca_file, insecure=insecure, proxy=self.settings.proxy)
         request = Request(method, url, headers=headers, operation=operation, deadline=self.settings.deadline)
         response = await self._transport.send(peer, request)
         if response.status == _TOO_MANY:

@@ -59,7 +59,8 @@ def failure_of(peer: Peer, url: str, error: Exception, deadline: float) -> Failu
         return Failure(refusal, None, "")
     cause, words = _cause(error, deadline)
     where = f"the socket {peer.unix_socket}" if peer.unix_socket else origin_of(url)
-    return Failure(UnavailableError(f"{peer.name}: {where}: {words}", cause=cause), _system_error(error), cause)
+    who = where if where.endswith(f"//{peer.name}") else f"{peer.name}: {where}"
+    return Failure(UnavailableError(f"{who}: {words}", cause=cause), _system_error(error), cause)
 
 
 def origin_of(url: str) -> str:

@@ -17,7 +17,8 @@ class Peer:
     """One party we talk to, and how.
 
     Args:
-        name: Word for metrics and messages from a closed set of configuration ids (``vault``, ``registry``, ``prod``).
+        name: Word for metrics and messages from a closed set: configuration ids (``vault``, ``prod``), vendors
+            (``github``), hosts of configured registries.
         ca_file: PEM file of the only authorities trusted for this peer; None for the system's.
         insecure: True allows plain HTTP and unverified TLS. Only ever set by ``insecure: true`` in the configuration.
         proxy: Proxy URL, may hold the proxy's password; None for a direct connection, whatever the environment says.

@@ -229,12 +229,20 @@ def test_a_refused_configuration_is_shown_until_the_next_good_one(scraped: Any) 
 
 def test_a_call_is_counted_by_peer_operation_and_code(scraped: Any) -> None:
     """Each call is one request and one duration."""
-    for peer, code in (("registry", "2xx"), ("registry", "429"), ("prod", "429")):
+    for peer, code in (("registry.example:5000", "2xx"), ("registry.example:5000", "429"), ("prod", "429")):
         scraped.metrics.observe_call(Call(peer, "manifest", code, 0.02))
 
-    assert scraped.value("rotator_client_requests_total", peer="registry", operation="manifest", code="2xx") == 1.0
+    assert (
+        scraped.value("rotator_client_requests_total", peer="registry.example:5000", operation="manifest", code="2xx")
+        == 1.0
+    )
     assert scraped.value("rotator_client_requests_total", peer="prod", operation="manifest", code="429") == 1.0
-    assert scraped.value("rotator_client_request_duration_seconds_count", peer="registry", operation="manifest") == 2.0
+    assert (
+        scraped.value(
+            "rotator_client_request_duration_seconds_count", peer="registry.example:5000", operation="manifest"
+        )
+        == 2.0
+    )
 
 
 @pytest.mark.parametrize(

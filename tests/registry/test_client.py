@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
+from rotator.clock import SystemClock
 from rotator.domain.model import Login
 from rotator.domain.reference import Reference, parse
 from rotator.errors import PermanentError, ShapeError, UnavailableError
@@ -346,3 +347,17 @@ def test_username_with_a_colon_is_refused(transport: Transport) -> None:
     """A user name that would shift the border to its password is refused before anything is sent."""
     with pytest.raises(ShapeError):
         RegistryClient(transport, host="ghcr.io").open(Login("a:b", Secret("c")))
+
+
+async def test_each_registry_is_a_peer_of_its_own(hub: SandboxRegistry, ecr: SandboxRegistry, login: Login) -> None:
+    """Requests to a registry and its token server are counted under its host: one that is down among others shows."""
+    calls: list[tuple[str, str]] = []
+    transport = Transport(clock=SystemClock(), observe=lambda call: calls.append((call.peer, call.code)))
+    hub.fail(503)
+    for server in (hub, ecr):
+        settings = RegistrySettings(insecure=True)
+        await RegistryClient(transport, host=server.host, settings=settings).auth_probe(login)
+    await transport.close()
+
+    assert {peer for peer, code in calls if code == "5xx"} == {hub.host}
+    assert {peer for peer, _ in calls} == {hub.host, ecr.host}
