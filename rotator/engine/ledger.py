@@ -128,6 +128,10 @@ class Ledger:
         """Return the versions of ``credential`` that are known in memory: pending, current, previous."""
         return list(self._versions[credential].values())
 
+    def as_kept(self, version: Version) -> Version:
+        """Return ``version`` as it is by now, to write it anew: a leak may have been reported, a successor promoted."""
+        return self._versions[version.credential].get(version.generation, version)
+
     async def login(self, version: Version) -> Login:
         """Return the login of ``version``. Secret.
 

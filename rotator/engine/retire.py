@@ -173,10 +173,10 @@ class Retirer:
             return
         now, told = self._world.clock.now(), self._said(version, "ended", "the vendor has ended it")
         await self._ledger.amend(
-            lambda: Changes(versions=[replace(self._as_kept(version), ended_at=now)], audit=[told])
+            lambda: Changes(versions=[replace(self._ledger.as_kept(version), ended_at=now)], audit=[told])
         )
         self._tell(version, "ended", "the vendor has ended it")
-        await self.look(credential, self._as_kept(version))
+        await self.look(credential, self._ledger.as_kept(version))
 
     async def _prove(self, credential: Credential, version: Version) -> None:
         """Show it to the registry. Dead is only what was seen to be refused."""
@@ -188,7 +188,9 @@ class Retirer:
         if finding.verdict is Verdict.REJECTED:
             why = f"the registry refuses it: {finding.evidence}{_bearers(credential, now)}"
             said = self._said(version, "dead", why)
-            await self._ledger.amend(lambda: Changes(versions=[_dead(self._as_kept(version), now)], audit=[said]))
+            await self._ledger.amend(
+                lambda: Changes(versions=[_dead(self._ledger.as_kept(version), now)], audit=[said])
+            )
             self._tell(version, "dead", why)
         elif finding.verdict is Verdict.ACCEPTED:
             self._hold_back(version, self._pause_of_a_person(credential, version))
@@ -201,11 +203,6 @@ class Retirer:
         told = self._said(version, "forgotten", why)
         await self._ledger.commit(Changes(versions=[replace(version, stage=Stage.RETIRED)], audit=[told]))
         self._tell(version, "forgotten", why)
-
-    def _as_kept(self, version: Version) -> Version:
-        """Return ``version`` as the ledger has it by now: a leak may have been reported, or a successor promoted."""
-        live = self._ledger.live_versions(version.credential)
-        return next((one for one in live if one.generation == version.generation), version)
 
     def _pause_of_a_person(self, credential: Credential, version: Version) -> timedelta | None:
         if version.ended_at is not None or credential.provider.strategy is not Strategy.READ:

@@ -128,9 +128,15 @@ class Rotator:
                 hint="Nothing was delivered; every target keeps what it holds",
             )
         moved = replace(advance(rotation), generation=version.generation)
-        verified = replace(version, verified_at=self._world.clock.now())
-        seen = of_version("verify", version, "accepted", message, self._world.clock.now(), rotation.by)
-        await self._ledger.commit(Changes(versions=[verified], rotations=[moved], audit=[seen]))
+        now = self._world.clock.now()
+        seen = of_version("verify", version, "accepted", message, now, rotation.by)
+
+        def verified() -> Changes:
+            return Changes(
+                versions=[replace(self._ledger.as_kept(version), verified_at=now)], rotations=[moved], audit=[seen]
+            )
+
+        await self._ledger.amend(verified)
         return moved, message
 
     async def _deliver(self, credential: Credential, rotation: Rotation) -> Moved:
@@ -177,7 +183,7 @@ class Rotator:
 
         def promoted() -> Changes:
             live = self._ledger.live_versions(credential.name)  # of now: one may have been seen dead just before
-            versions = once_promoted(live, version, now, KEPT if keeps else 0)
+            versions = once_promoted(live, self._ledger.as_kept(version), now, KEPT if keeps else 0)
             return Changes(records=[record], versions=versions, rotations=[ended], audit=[of_end(ended)])
 
         await self._ledger.amend(promoted)
@@ -232,9 +238,13 @@ class Rotator:
 
     async def _withdraw(self, version: Version) -> None:
         """Take a version back. What placements hold of it is replaced by what `rotator.domain.due.withdrawn` finds."""
-        taken_back = replace(given_up(self._ledger, version), withdrawn_at=self._world.clock.now())
-        told = of_version("withdraw", version, "withdrawn", "its rollout was halted", self._world.clock.now(), ENGINE)
-        await self._ledger.commit(Changes(versions=[taken_back], audit=[told]))
+        now = self._world.clock.now()
+        told = of_version("withdraw", version, "withdrawn", "its rollout was halted", now, ENGINE)
+
+        def taken_back() -> Changes:
+            return Changes(versions=[replace(self._given_up(version), withdrawn_at=now)], audit=[told])
+
+        await self._ledger.amend(taken_back)
 
     async def _note_refused(self, credential: Credential, rotation: Rotation) -> None:
         """Note that the version in use is refused, where its secret was to be put back and was: a new one is due."""
@@ -245,7 +255,10 @@ class Rotator:
 
     async def _abandon(self, version: Version) -> None:
         told = of_version("verify", version, "refused", "it is not used", self._world.clock.now(), ENGINE)
-        await self._ledger.commit(Changes(versions=[given_up(self._ledger, version)], audit=[told]))
+        await self._ledger.amend(lambda: Changes(versions=[self._given_up(version)], audit=[told]))
+
+    def _given_up(self, version: Version) -> Version:
+        return given_up(self._ledger, self._ledger.as_kept(version))
 
     def _pending(self, credential: Credential) -> Version:
         """Return the pending version, still worth going on with."""
