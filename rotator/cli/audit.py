@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rotator.cli.manual import ASKS_DAEMON, manual
 from rotator.cli.options import DEFAULT_SOCKET, AsJson, Socket, TokenFile, Url
 
 EXAMPLES = (
@@ -14,7 +15,7 @@ EXAMPLES = (
 )
 app = typer.Typer(
     help="Show the audit, check that it is as it was written, or print all of it.",
-    epilog=EXAMPLES,
+    epilog=manual(EXAMPLES, ASKS_DAEMON),
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -7,12 +7,13 @@ from collections.abc import Sized
 import typer
 
 from rotator.cli.failure import plain
+from rotator.cli.manual import ASKS_NO_DAEMON, manual
 from rotator.cli.options import DEFAULT_CONFIG, ConfigPath
 
 app = typer.Typer(help="Check, show and describe the configuration.", no_args_is_help=True)
 
 
-@app.command(epilog="Examples:\n\nrotator config check\n\nrotator config check ./rotator.yaml")
+@app.command(epilog=manual("Examples:\n\nrotator config check\n\nrotator config check ./rotator.yaml", ASKS_NO_DAEMON))
 def check(path: ConfigPath = DEFAULT_CONFIG) -> None:
     """Say whether the daemon would take a configuration, and name every mistake with its line."""
     from rotator.config.load import load
@@ -25,7 +26,7 @@ def check(path: ConfigPath = DEFAULT_CONFIG) -> None:
     typer.echo(f"ok: {_count(config.credentials, 'credential')}, {_count(config.targets, 'target')}")
 
 
-@app.command(epilog="Examples:\n\nrotator config schema > rotator.schema.json")
+@app.command(epilog=manual("Examples:\n\nrotator config schema > rotator.schema.json", ASKS_NO_DAEMON))
 def schema() -> None:
     """Print the JSON Schema of the configuration, for editors."""
     import json
@@ -36,7 +37,7 @@ def schema() -> None:
     typer.echo(json.dumps(json_schema(kinds()), indent=2))
 
 
-@app.command("reference", epilog="Examples:\n\nrotator config reference > configuration.md")
+@app.command("reference", epilog=manual("Examples:\n\nrotator config reference > configuration.md", ASKS_NO_DAEMON))
 def print_reference() -> None:
     """Print every option with its default and its meaning, as Markdown."""
     from rotator.config.reference import reference
@@ -46,7 +47,7 @@ def print_reference() -> None:
     typer.echo(reference(json_schema(kinds())), nl=False)
 
 
-@app.command(epilog="Examples:\n\nrotator config show\n\nrotator config show ./rotator.yaml")
+@app.command(epilog=manual("Examples:\n\nrotator config show\n\nrotator config show ./rotator.yaml", ASKS_NO_DAEMON))
 def show(path: ConfigPath = DEFAULT_CONFIG) -> None:
     """Print a configuration as it takes effect, with all defaults; it holds references, never secrets."""
     from rotator.config.load import load

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rotator.cli import complete
 from rotator.cli.options import DEFAULT_SOCKET, Socket, TokenFile, Url
 
 EXAMPLES = (
@@ -17,7 +18,10 @@ EXAMPLES = (
 
 
 def leak(  # noqa: PLR0913 (one parameter per option)
-    name: Annotated[str | None, typer.Argument(help="Credential whose secret is known to others.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Credential whose secret is known to others.", autocompletion=complete.credentials),
+    ] = None,
     *,
     reason: Annotated[
         str | None,

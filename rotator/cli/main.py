@@ -32,34 +32,35 @@ from rotator.cli import (
     versions,
 )
 from rotator.cli.failure import ExitCode, exit_code_of, report
+from rotator.cli.manual import ASKS_DAEMON, ASKS_NO_DAEMON, manual
 from rotator.errors import RotatorError
 
 app = typer.Typer(
     name="rotator",
     help="Keep container-registry credentials fresh, proven and present wherever images are pulled.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 the daemon cannot be reached.",
+    epilog="Examples:\n\nrotator status\n\nrotator doctor\n\nrotator --install-completion\n\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 the daemon cannot be reached.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run", epilog=run.EXAMPLES)(run.run)
-app.command("status", epilog=status.EXAMPLES)(status.status)
-app.command("rotate", epilog=rotate.EXAMPLES)(rotate.rotate)
-app.command("versions", epilog=versions.EXAMPLES)(versions.versions)
-app.command("rollback", epilog=rollback.EXAMPLES)(rollback.rollback)
-app.command("leak", epilog=leak.EXAMPLES)(leak.leak)
-app.command("usage", epilog=usage.EXAMPLES)(usage.usage)
+app.command("run", epilog=manual(run.EXAMPLES, ASKS_NO_DAEMON))(run.run)
+app.command("status", epilog=manual(status.EXAMPLES, ASKS_DAEMON))(status.status)
+app.command("rotate", epilog=manual(rotate.EXAMPLES, ASKS_DAEMON))(rotate.rotate)
+app.command("versions", epilog=manual(versions.EXAMPLES, ASKS_DAEMON))(versions.versions)
+app.command("rollback", epilog=manual(rollback.EXAMPLES, ASKS_DAEMON))(rollback.rollback)
+app.command("leak", epilog=manual(leak.EXAMPLES, ASKS_DAEMON))(leak.leak)
+app.command("usage", epilog=manual(usage.EXAMPLES, ASKS_DAEMON))(usage.usage)
 app.add_typer(audit.app, name="audit")
-app.command("plan", epilog=plan.EXAMPLES)(plan.plan)
-app.command("apply", epilog=apply.EXAMPLES)(apply.apply)
+app.command("plan", epilog=manual(plan.EXAMPLES, ASKS_DAEMON))(plan.plan)
+app.command("apply", epilog=manual(apply.EXAMPLES, ASKS_DAEMON))(apply.apply)
 app.add_typer(targets.app, name="targets")
-app.command("check", epilog=check.EXAMPLES)(check.check)
-app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command("check", epilog=manual(check.EXAMPLES, ASKS_NO_DAEMON))(check.check)
+app.command("doctor", epilog=manual(doctor.EXAMPLES, ASKS_NO_DAEMON))(doctor.doctor)
 app.add_typer(notify.app, name="notify")
 app.add_typer(config.app, name="config")
-app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
-app.command("sandbox", epilog=sandbox.EXAMPLES, hidden=True)(sandbox.sandbox)
+app.command("demo", epilog=manual(demo.EXAMPLES, ASKS_NO_DAEMON))(demo.demo)
+app.command("sandbox", epilog=manual(sandbox.EXAMPLES, ASKS_NO_DAEMON), hidden=True)(sandbox.sandbox)
 
 _debug: ContextVar[bool] = ContextVar("debug", default=False)
 

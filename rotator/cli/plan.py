@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rotator.cli import complete
 from rotator.cli.options import DEFAULT_SOCKET, AsJson, Socket, TokenFile, Url
 
 EXAMPLES = (
@@ -16,7 +17,9 @@ EXAMPLES = (
 
 
 def plan(  # noqa: PLR0913 (one parameter per option)
-    name: Annotated[str | None, typer.Argument(help="Credential to plan for; without it all.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Credential to plan for; without it all.", autocompletion=complete.credentials)
+    ] = None,
     *,
     rotate: Annotated[bool, typer.Option("--rotate", help="Plan a rotation of NAME though it is not due.")] = False,
     out: Annotated[Path | None, typer.Option(help="Also write the plan to this file, for rotator apply.")] = None,

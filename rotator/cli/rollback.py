@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rotator.cli import complete
 from rotator.cli.options import DEFAULT_SOCKET, Socket, TokenFile, Url
 
 EXAMPLES = (
@@ -15,7 +16,7 @@ EXAMPLES = (
 
 
 def rollback(  # noqa: PLR0913 (one parameter per option)
-    name: Annotated[str, typer.Argument(help="Credential to put back.")],
+    name: Annotated[str, typer.Argument(help="Credential to put back.", autocompletion=complete.credentials)],
     *,
     reason: Annotated[str, typer.Option(help="Why, in one line of at most 500 characters; kept with the rotation.")],
     to: Annotated[

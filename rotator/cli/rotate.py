@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rotator.cli import complete
 from rotator.cli.options import DEFAULT_SOCKET, Socket, TokenFile, Url
 
 EXAMPLES = (
@@ -15,7 +16,7 @@ EXAMPLES = (
 
 
 def rotate(  # noqa: PLR0913 (one parameter per option)
-    name: Annotated[str, typer.Argument(help="Credential to rotate.")],
+    name: Annotated[str, typer.Argument(help="Credential to rotate.", autocompletion=complete.credentials)],
     *,
     reason: Annotated[str, typer.Option(help="Why, in one line of at most 500 characters; kept with the rotation.")],
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it to its end, or only ask for it.")] = True,

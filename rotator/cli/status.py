@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rotator.cli import complete
 from rotator.cli.options import DEFAULT_SOCKET, AsJson, Socket, TokenFile, Url
 
 EXAMPLES = """\
@@ -30,7 +31,10 @@ rotator status --json | jq -r '.[] | select(.health != "ok") | .name'
 
 
 def status(  # noqa: PLR0913 (one parameter per option)
-    name: Annotated[str | None, typer.Argument(help="Credential to show in detail (default: all).")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Credential to show in detail (default: all).", autocompletion=complete.credentials),
+    ] = None,
     *,
     as_json: AsJson = False,
     watch: Annotated[bool, typer.Option("--watch", help="Draw it again every 2 seconds until Ctrl-C.")] = False,

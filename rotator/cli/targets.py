@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from rotator.cli import complete
+from rotator.cli.manual import ASKS_DAEMON, manual
 from rotator.cli.options import DEFAULT_SOCKET, AsJson, Socket, TokenFile, Url
 
 EXAMPLES = (
@@ -14,11 +16,13 @@ EXAMPLES = (
 )
 app = typer.Typer(
     help="Show how the targets stand, test them, and do a person's part of a delivery.",
-    epilog=EXAMPLES,
+    epilog=manual(EXAMPLES, ASKS_DAEMON),
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-Name = Annotated[str, typer.Argument(help="The target, as it is called in the configuration.")]
+Name = Annotated[
+    str, typer.Argument(help="The target, as it is called in the configuration.", autocompletion=complete.targets)
+]
 
 
 @app.callback()

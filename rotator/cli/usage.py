@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from rotator.cli import complete
 from rotator.cli.options import DEFAULT_SOCKET, AsJson, Socket, TokenFile, Url
 
 EXAMPLES = "Examples:\n\nrotator usage ghcr\n\nrotator usage ghcr --json | jq -r '.targets[].placements[]'"
 
 
 def usage(
-    name: Annotated[str, typer.Argument(help="Credential to look at.")],
+    name: Annotated[str, typer.Argument(help="Credential to look at.", autocompletion=complete.credentials)],
     *,
     as_json: AsJson = False,
     socket: Socket = DEFAULT_SOCKET,

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from rotator.cli import complete
 from rotator.cli.options import DEFAULT_SOCKET, AsJson, Socket, TokenFile, Url
 
 EXAMPLES = "Examples:\n\nrotator versions ghcr\n\nrotator versions ghcr --json | jq '.versions[0].fingerprint'"
 
 
 def versions(
-    name: Annotated[str, typer.Argument(help="Credential to show.")],
+    name: Annotated[str, typer.Argument(help="Credential to show.", autocompletion=complete.credentials)],
     *,
     as_json: AsJson = False,
     socket: Socket = DEFAULT_SOCKET,
