@@ -12,7 +12,7 @@ from rotator.domain.model import Stage, Strategy
 from rotator.domain.plan import CredentialPlan, TargetPlan
 from rotator.domain.status import CredentialStatus
 from rotator.domain.usage import Usage
-from rotator.page.detail import Radius, radius_of
+from rotator.page.radius import Radius, radius_of
 from rotator.page.words import Badge, counted, moment, of_health, relative
 
 REASONS = {

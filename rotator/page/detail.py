@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rotator.admin.access import Role
 from rotator.domain.attention import needs_of
 from rotator.domain.history import KnownVersion
-from rotator.domain.image import ImageStatus
 from rotator.domain.leak import LeakProgress, Waits
 from rotator.domain.model import Delivery, DeliveryState, Stage, Version
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus, TargetStatus
-from rotator.domain.usage import Holder, Usage
+from rotator.domain.usage import Usage
 from rotator.page.matrix import Cell, cell_of
 from rotator.page.needs import Item, Piece, items_of, pieces, tried_of
+from rotator.page.radius import PLACES_NAMED, Radius, radius_of
 from rotator.page.rotations import Attempt, attempts_of
 from rotator.page.timeline import Timeline, timeline_of
 from rotator.page.words import (
@@ -31,7 +31,6 @@ from rotator.page.words import (
     relative,
 )
 
-PLACES_NAMED = 12
 VERSIONS_SHOWN = 20
 
 
@@ -110,39 +109,6 @@ class Issue:
     expires: Moment | None
     held: tuple[str, ...]
     fate: str
-
-
-@dataclass(frozen=True, slots=True)
-class Dependent:
-    """One target whose pulls depend on the credential."""
-
-    target: str
-    kind: str
-    count: int
-    named: tuple[str, ...]
-    more: int
-    unconfirmed: int
-    confirmed: Moment | None
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One image."""
-
-    image: str
-    state: Badge
-    message: str
-    looked: Moment | None
-
-
-@dataclass(frozen=True, slots=True)
-class Radius:
-    """What stops working if the credential dies now."""
-
-    consequences: tuple[str, ...]
-    dependents: tuple[Dependent, ...]
-    images: tuple[Picture, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,15 +210,6 @@ def detail_of(known: Known) -> Detail:
         radius=radius_of(known.usage, now),
         attempts=attempts,
         asked=next((one for one in attempts if one.id == known.asked), None),
-    )
-
-
-def radius_of(usage: Usage, now: datetime) -> Radius:
-    """Return what depends on a credential."""
-    return Radius(
-        usage.consequences,
-        tuple(_dependent(one, now) for one in usage.holders),
-        tuple(_picture(one, now) for one in usage.images),
     )
 
 
@@ -377,26 +334,3 @@ def _stage(version: Version) -> Badge:
         return badge(Tone.BAD, f"{version.stage.value}, leaked")
     taken_back = ", taken back" if version.withdrawn_at is not None else ""
     return badge(tones[version.stage], f"{version.stage.value}{taken_back}")
-
-
-def _dependent(holder: Holder, now: datetime) -> Dependent:
-    count = len(holder.placements)
-    return Dependent(
-        holder.target,
-        holder.kind,
-        count,
-        holder.placements[:PLACES_NAMED],
-        max(0, count - PLACES_NAMED),
-        holder.unconfirmed,
-        maybe(holder.confirmed_at, now),
-        holder.error,
-    )
-
-
-def _picture(image: ImageStatus, now: datetime) -> Picture:
-    if image.is_pullable is None or image.told_at is None:
-        return Picture(image.image, badge(Tone.QUIET, "cannot tell"), image.message, maybe(image.looked_at, now))
-    state = badge(Tone.OK, "pulls") if image.is_pullable else badge(Tone.BAD, "does not pull")
-    is_old = image.looked_at is not None and image.looked_at - image.told_at > timedelta()
-    message = f"cannot tell since: {image.message}" if is_old else ("" if image.is_pullable else image.message)
-    return Picture(image.image, state, message, moment(image.told_at, now))
