@@ -11,7 +11,6 @@ import hmac
 import ipaddress
 import os
 import secrets
-import stat
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -21,6 +20,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from rotator.admin.throttle import Throttle
+from rotator.config.supervised import forbidden_bits
 from rotator.errors import ConfigError
 from rotator.ports import Clock
 
@@ -255,7 +255,7 @@ def read_tokens(path: Path) -> Tokens:
             content = stream.read(MAX_TOKENS_BYTES + 1)
     except OSError as error:
         raise ConfigError([f"admin.tokens_file: {path} cannot be read ({error.strerror})"]) from error
-    if stat.S_IMODE(about.st_mode) & 0o077:
+    if about.st_mode & forbidden_bits(path):
         raise ConfigError([f"admin.tokens_file: {path} may be read by others; run chmod 600 {path}"])
     lines = content[:MAX_TOKENS_BYTES].decode(errors="replace").splitlines()
     found = [(number, line.strip()) for number, line in enumerate(lines, 1)]

@@ -18,7 +18,7 @@ import structlog
 from rotator.app import Application
 from rotator.cli.config_watch import ConfigWatch
 from rotator.cli.failure import ExitCode
-from rotator.cli.systemd import notify, watchdog_seconds
+from rotator.cli.systemd import notify, report_life
 from rotator.clock import SystemClock
 from rotator.config.load import load
 from rotator.config.root import Config
@@ -126,7 +126,7 @@ class Daemon:
             running = asyncio.create_task(application.run(service), name="application")
             new_config = asyncio.create_task(self._new_config(application), name="configuration")
             stop = asyncio.create_task(self._stopping.wait(), name="stop")
-            beat = asyncio.create_task(self._beat(application), name="watchdog")
+            beat = asyncio.create_task(report_life(application.liveness, self.clock), name="watchdog")
             try:
                 await asyncio.wait({running, new_config, stop}, return_when=asyncio.FIRST_COMPLETED)
                 notify("STOPPING=1" if self._stopping.is_set() else "RELOADING=1")
@@ -144,14 +144,6 @@ class Daemon:
                 return await asyncio.to_thread(self.reload)
             except ConfigError as error:
                 application.emit(ConfigReloaded(error=str(error), at=self.clock.now()))
-
-    async def _beat(self, application: Application) -> None:
-        """Tell the service manager that the daemon lives, as long as it does."""
-        pause = watchdog_seconds()
-        while pause is not None:
-            if not application.liveness():
-                notify("WATCHDOG=1")
-            await self.clock.sleep(pause)
 
     def _started(self, addresses: Mapping[str, str]) -> None:
         self._fallback = None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
+
+from rotator.ports import Clock
 
 
 def notify(*lines: str) -> None:
@@ -22,3 +25,16 @@ def watchdog_seconds() -> float | None:
     """Return how often systemd wants to hear that we live: half of ``WATCHDOG_USEC``; None when it does not."""
     text = os.environ.get("WATCHDOG_USEC", "")
     return int(text) / 2_000_000 if text.isascii() and text.isdigit() and int(text) > 0 else None
+
+
+async def report_life(liveness: Callable[[], str], clock: Clock) -> None:
+    """Tell the service manager that we live, again and again, as long as ``liveness`` has nothing to say against it.
+
+    Whoever is told nothing for ``WatchdogSec`` ends the process and starts it anew. Returns at once where no watchdog
+    waits.
+    """
+    pause = watchdog_seconds()
+    while pause is not None:
+        if not liveness():
+            notify("WATCHDOG=1")
+        await clock.sleep(pause)

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from rotator.config.supervised import SUPERVISED_FOLDERS, forbidden_bits
 from rotator.errors import (
     ConfigError,
     NotFoundError,
@@ -28,12 +29,6 @@ MAX_FILE_BYTES = 1 << 20
 DEADLINE = timedelta(seconds=10)
 """A local disk answers at once; a network file system that does not is an outage."""
 
-SUPERVISED_FOLDERS = (Path("/var/run/secrets/kubernetes.io"), Path("/run/credentials"))
-"""Folders whose modes their supervisor decides, and guards in other ways: the kubelet gives service account tokens
-mode 0644 inside the pod, systemd shows a service's credentials as 0440 where an access list grants them to its user.
-Sources: https://kubernetes.io/docs/concepts/storage/projected-volumes and https://systemd.io/CREDENTIALS, both read
-2026-11-23."""
-
 
 @dataclass(frozen=True, slots=True)
 class FileRules:
@@ -49,11 +44,8 @@ class FileRules:
 
     def forbidden_bits(self, path: Path) -> int:
         """Return the permission bits that the file at ``path`` must not have."""
-        plain = Path(os.path.normpath(path))
-        if any(plain.is_relative_to(folder) for folder in self.readable_below):
-            return stat.S_IWGRP | stat.S_IWOTH
         allowed = stat.S_IRGRP if self.allow_group_read else 0
-        return (stat.S_IRWXG | stat.S_IRWXO) & ~allowed
+        return forbidden_bits(path, self.readable_below) & ~allowed
 
 
 class FileSource:

@@ -11,6 +11,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from rotator.config.supervised import forbidden_bits
 from rotator.errors import ConfigError, PermanentError
 from rotator.secret import Secret
 
@@ -113,7 +114,7 @@ def _read(path: Path) -> bytes:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise ConfigError([f"seal key {path}: not a regular file"], hint=_MAKE)
-            if status.st_mode & 0o077:
+            if status.st_mode & forbidden_bits(path):
                 mode = stat.S_IMODE(status.st_mode)
                 raise ConfigError(
                     [f"seal key {path}: others may read it (mode {mode:04o})"], hint=f"Run: chmod 600 {path}"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rotator.cli.config_watch import ConfigWatch, signature
-from rotator.cli.systemd import notify, watchdog_seconds
+from rotator.cli.systemd import notify, report_life, watchdog_seconds
 
 
 class StepClock:
@@ -117,3 +117,22 @@ def test_the_watchdog_is_fed_twice_as_often(monkeypatch: pytest.MonkeyPatch, tex
     """Half of what systemd grants; nothing where it grants nothing sensible."""
     monkeypatch.setenv("WATCHDOG_USEC", text)
     assert watchdog_seconds() == seconds
+
+
+async def test_the_watchdog_hears_nothing_of_a_scheduler_that_stalled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """F-58: the service manager is told of life at each pause, and no more once the scheduler stands."""
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "60000000")
+    stalled: list[str] = []
+    clock = StepClock(None, lambda: stalled.append("the scheduler has not turned for 481 s"), None)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        beat = asyncio.create_task(report_life(lambda: "".join(stalled), clock))
+        while clock.pauses <= len(("none", "stalls", "none")):
+            await asyncio.sleep(0)
+        assert [manager.recv(100) for _ in range(2)] == [b"WATCHDOG=1"] * 2
+        with pytest.raises(BlockingIOError):
+            manager.recv(100)
+        beat.cancel()
