@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rotator.sandbox.vault_auth import Token
 
 VERSION = "1.19.0"
+MOUNTS = "sys/internal/ui/mounts/"
 _ACTIVE, _STANDBY, _SEALED = 200, 429, 503
 _OPEN_WHEN_SEALED = ("sys/health", "sys/seal-status")
 
@@ -158,12 +159,13 @@ class SandboxVault(SandboxServer):
             mount = path.removeprefix("auth/").removesuffix("/login")
             return _wrapped(auth=self.desk.log_in(mount, body, namespace))
         token = self.desk.check(request.headers.get("X-Vault-Token", ""), namespace)
+        self._check_policy(request, path, token, namespace)
         if path.startswith("auth/token/"):
             return self._answer_token(path, token, body)
         if path == "sys/capabilities-self":
             self._check_denied(path)
             return _wrapped(data=token.capabilities_json(body["paths"]))
-        if path.startswith("sys/internal/ui/mounts/"):
+        if path.startswith(MOUNTS):
             return self._answer_mount(path, token, namespace)
         return self._answer_kv(request, path, token, body)
 
@@ -179,7 +181,7 @@ class SandboxVault(SandboxServer):
         raise RefusedError(404)
 
     def _answer_mount(self, path: str, token: Token, namespace: str) -> web.Response:
-        name = path.removeprefix("sys/internal/ui/mounts/")
+        name = path.removeprefix(MOUNTS)
         found = self._find(name, namespace)
         if found is None or self._is_denied(path) or not any(_overlap(name, rule) for rule in token.grant.policies):
             raise RefusedError(
@@ -206,6 +208,35 @@ class SandboxVault(SandboxServer):
         asked = KvRequest(_verb(request), section, secret_path, body, int(request.query.get("version", "0")))
         status, data = answer(mount, asked, self._clock.now())
         return web.Response(status=status) if data is None else _wrapped(data=data, status=status)
+
+    def _check_policy(self, request: web.Request, path: str, token: Token, namespace: str) -> None:
+        """Refuse what the token's real policies do not allow. Which mount is where, may be asked by who may enter it.
+
+        Source: https://developer.hashicorp.com/vault/docs/concepts/policies, "Capabilities" (read 2026-11-28).
+        """
+        acl = token.grant.acl
+        if acl is None:
+            return
+        if path.startswith(MOUNTS):
+            found = self._find(path.removeprefix(MOUNTS), namespace)
+            if found is None or acl.reaches(found):
+                return
+        elif acl.allows(path, self._capability(request, path, namespace)):
+            return
+        raise RefusedError(403, "permission denied")
+
+    def _capability(self, request: web.Request, path: str, namespace: str) -> str:
+        """Return what a policy must allow for this request; to write something new is another right than to change."""
+        verb = _verb(request)
+        name = self._find(path, namespace)
+        if verb != "write":
+            return verb
+        if name is None:
+            return "update"
+        mount, inside = self._mounts[namespace, name], path.removeprefix(f"{name}/")
+        held = mount.plain if mount.version == 1 else mount.secrets
+        key = inside if mount.version == 1 else inside.partition("/")[2]
+        return "update" if key in held else "create"
 
     def _answer_health(self) -> web.Response:
         status = _SEALED if self._sealed else self._health

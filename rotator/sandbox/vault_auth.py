@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rotator.ports import Clock
+    from rotator.sandbox.vault_policy import Acl
 
 HOUR = timedelta(hours=1)
 EVERYTHING = ("",)
@@ -39,6 +40,7 @@ class Grant:
         policies: Path prefixes (``registries/ghcr``) that it may read and write.
         renewable: Whether `TokenDesk.renew` works.
         capabilities: What is told of the paths that the policies cover.
+        acl: What real policies allow, checked as well, on every path; None where only the prefixes count.
     """
 
     ttl: timedelta = HOUR
@@ -46,6 +48,7 @@ class Grant:
     policies: tuple[str, ...] = EVERYTHING
     renewable: bool = True
     capabilities: tuple[str, ...] = ("read",)
+    acl: Acl | None = None
 
 
 @dataclass(slots=True)
@@ -68,6 +71,9 @@ class Token:
 
         Source: https://developer.hashicorp.com/vault/api-docs/system/capabilities-self (read 2026-11-28).
         """
+        acl = self.grant.acl
+        if acl is not None:
+            return {path: acl.capabilities(path) for path in paths}
         return {path: self._capabilities(path.replace("/data/", "/", 1)) for path in paths}
 
     def _capabilities(self, logical: str) -> list[str]:

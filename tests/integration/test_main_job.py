@@ -15,8 +15,12 @@ import pytest
 from rotator.clock import SystemClock
 from rotator.sandbox.kubernetes import SandboxKubernetes
 from rotator.sandbox.vault import SandboxVault
+from rotator.sandbox.vault_auth import Grant
+from rotator.sandbox.vault_policy import parse_policy
 
 pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
 
 MOTO_PASSWORD = "123456789012-auth-token"
 """What moto answers for its own account, behind ``AWS:``."""
@@ -35,10 +39,11 @@ def private(path: Path, text: str) -> Path:
 
 @pytest.fixture
 async def vault() -> AsyncIterator[SandboxVault]:
-    """Serve a Vault with a key-value engine of version 2."""
+    """Serve a Vault with a key-value engine of version 2, of which the daemon has the shipped policy and no other."""
+    policy = parse_policy((ROOT / "deploy/vault/rotator.hcl").read_text())
     async with SandboxVault(clock=SystemClock()) as server:
         server.mount("registries", version=2)
-        server.add_approle("role-of-the-daemon", "secret-id-of-the-daemon")
+        server.add_approle("role-of-the-daemon", "secret-id-of-the-daemon", grant=Grant(acl=policy))
         yield server
 
 

@@ -28,6 +28,7 @@ from rotator.config.ref import SecretRef
 from rotator.config.vault import VaultConfig
 from rotator.ports import Source
 from rotator.sandbox.vault import SandboxVault
+from rotator.sandbox.vault_auth import Grant
 from rotator.secret import Fingerprinter, Secret
 from rotator.sources.env import EnvSource
 from rotator.sources.vault import VaultSource, VaultTools
@@ -38,9 +39,11 @@ PRIVILEGE_SEPARATION = Path("/run/sshd")
 
 
 @asynccontextmanager
-async def vault_session(vault: SandboxVault, **settings: Any) -> AsyncIterator[VaultSource]:
-    """Open a session with ``vault`` for a block; it logs in by a token that may do everything."""
-    token = vault.mint_token()
+async def vault_session(
+    vault: SandboxVault, *, grant: Grant | None = None, **settings: Any
+) -> AsyncIterator[VaultSource]:
+    """Open a session with ``vault`` for a block; its token may do what ``grant`` says, everything when that is None."""
+    token = vault.mint_token(grant=grant)
 
     async def bootstrap(_: SecretRef) -> Secret:
         return Secret(token)

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,11 +33,14 @@ from rotator.errors import (
 )
 from rotator.sandbox.server import Fault
 from rotator.sandbox.vault import SandboxVault
+from rotator.sandbox.vault_auth import Grant
+from rotator.sandbox.vault_policy import parse_policy
 from rotator.secret import Secret, base64_forms
 from rotator.targets.context import TargetContext
 from rotator.targets.vault_kv import VaultKvConfig, VaultKvTarget, parse_place
 from rotator.transport import Transport
 
+POLICIES = Path(__file__).parents[2] / "deploy/vault"
 CANARY = "canary-5f1e07c2aa"
 ENDS = datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC)
 PULL = "kv/pull"
@@ -92,6 +96,25 @@ async def test_fields_and_marks(vault: SandboxVault, make: Make) -> None:
     assert held.logins == {"ghcr": entry(3).login}
     assert newest(vault) == {"username": "robot", "password": f"{CANARY}-3"}
     assert notes(vault) == {"rotator.ghcr": "3:print-3", "expires_at": "2027-01-02T03:04:05Z"}
+
+
+async def test_the_shipped_policies_suffice(
+    open_vault: Callable[..., AbstractAsyncContextManager[Any]],
+) -> None:
+    """SR-31: under exactly the two policies that ship, a secret is made and changed, and no other place."""
+    policy = parse_policy(*(path.read_text() for path in sorted(POLICIES.glob("*.hcl"))))
+    async with SandboxVault() as vault, AsyncExitStack() as stack:
+        vault.mount("registries")
+        session = await stack.enter_async_context(open_vault(vault, grant=Grant(acl=policy)))
+        transport = Transport(clock=SystemClock())
+        stack.push_async_callback(transport.close)
+        config = VaultKvConfig.model_validate({"type": "vault_kv", "paths": ["registries/pull", "registries/other"]})
+        target = VaultKvTarget("hub", config, TargetContext(transport, SystemClock(), lambda: 0.5, {}, session))
+        for generation in (1, 2):
+            held = await target.apply("registries/pull", [entry(generation, Expiry(ENDS))])
+            assert held.logins == {"ghcr": entry(generation).login}
+        with pytest.raises(PermissionDeniedError):
+            await target.apply("registries/other", [entry()])
 
 
 async def test_unchanged_costs_one_call(vault: SandboxVault, make: Make) -> None:
