@@ -348,7 +348,7 @@ class Daemon:
         except (aiohttp.ClientError, OSError):
             return {}
 
-    async def until(self, wish: str, is_so: Callable[[], Any], seconds: float = 30) -> None:
+    async def until(self, wish: str, is_so: Callable[[], Any], seconds: float = 120) -> None:
         """Wait until ``is_so`` (a function or coroutine function) is true; fail with the daemon's log."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
