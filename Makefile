@@ -10,7 +10,7 @@ LOCK := env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-comp
 DEBIAN_PACKAGES := buildah chromium docker-registry kubectl=kubernetes-client openssh-server openssl postgresql prometheus \
   prometheus-alertmanager skopeo strace util-linux
 
-.PHONY: help demo test lint format bench soak rules reference lock packages clean
+.PHONY: help demo test lint format bench soak rules reference lock openapi packages clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ rules:  ## Write anew what is made of the alert rules, and the dashboard
 
 reference: $(VENV)/run.stamp  ## Write docs/configuration.md anew from the options' models
 	$(BIN)/rotator config reference >docs/configuration.md
+
+openapi: $(VENV)/run.stamp  ## Write the description of the admin API anew
+	@$(BIN)/python -m rotator.admin.openapi >docs/openapi.json
 
 lock: $(VENV)/dev.stamp  ## Write the lock files anew from pyproject.toml
 	$(LOCK) --build-deps-for editable --output-file requirements.lock pyproject.toml

@@ -30,8 +30,10 @@ from rotator.build import (
 )
 from rotator.clock import SystemClock
 from rotator.config.root import Config
+from rotator.config.standing import digest_of
 from rotator.domain.attention import Need
 from rotator.domain.audit import AuditVerdict, ChainedRecord
+from rotator.domain.configuration import Standing
 from rotator.domain.events import Event
 from rotator.domain.headroom import LimitStatus
 from rotator.domain.history import KnownVersion
@@ -114,8 +116,9 @@ class Parts:
 class Application:
     """The daemon. Make one with `open`."""
 
-    def __init__(self, config: Config, clock: Clock, parts: Parts) -> None:
+    def __init__(self, config: Config, clock: Clock, parts: Parts, standing: Standing) -> None:
         self.config = config
+        self.standing = standing
         self.clock = clock
         self.metrics = parts.metrics
         self._parts = parts
@@ -124,7 +127,10 @@ class Application:
     @staticmethod
     @asynccontextmanager
     async def open(
-        config: Config, clock: Clock | None = None, redactions: Callable[[], int] = lambda: 0
+        config: Config,
+        clock: Clock | None = None,
+        redactions: Callable[[], int] = lambda: 0,
+        standing: Standing | None = None,
     ) -> AsyncIterator[Application]:
         """Build the daemon and take its state.
 
@@ -132,6 +138,7 @@ class Application:
             config: A valid configuration.
             clock: Time; None for the machine's.
             redactions: Tells how many secrets the log's last line of defence has masked.
+            standing: Where the configuration comes from; None when it was made in memory.
 
         Raises:
             ConfigError: Something the configuration names cannot be used, or another daemon holds the state.
@@ -141,7 +148,7 @@ class Application:
             parts = await _build(config, clock, redactions, stack)
             gc.set_threshold(*GC_THRESHOLDS)
             stack.push_async_callback(parts.dispatcher.stop, STOP_GRACE_SECONDS)
-            yield Application(config, clock, parts)
+            yield Application(config, clock, parts, standing or Standing(clock.now(), digest_of(config)))
 
     async def run(self, *services: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do everything the daemon does, and ``services`` beside it, until `stop`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -15,12 +16,15 @@ from rotator import __version__
 from rotator.admin.access import Access
 from rotator.admin.alerts import AlertDesk
 from rotator.admin.audit_routes import router as audit_router
+from rotator.admin.configuration_routes import router as configuration_router
 from rotator.admin.event_routes import router as event_router
 from rotator.admin.failure import STATUS, failure, internal
 from rotator.admin.gate import Gate
 from rotator.admin.hook_routes import router as hook_router
+from rotator.admin.image_routes import router as image_router
 from rotator.admin.leak_routes import router as leak_router
 from rotator.admin.models import Problem
+from rotator.admin.openapi import describe
 from rotator.admin.plan_routes import router as plan_router
 from rotator.admin.routes import Context, router
 from rotator.admin.surface import AdminSurface
@@ -34,8 +38,10 @@ _log: Any = structlog.get_logger(__name__)
 ROUTERS = (
     router,
     audit_router,
+    configuration_router,
     event_router,
     hook_router,
+    image_router,
     leak_router,
     plan_router,
     target_router,
@@ -51,6 +57,22 @@ _HTTP_CODES = {
 """What the framework says by itself, in our words; anything else of it is an invalid request."""
 
 
+def blank_api() -> FastAPI:
+    """Return every path, with nothing behind it: for its description."""
+    api = FastAPI(
+        title="rotator",
+        version=__version__,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    for more in ROUTERS:
+        api.include_router(more)
+    return api
+
+
 def create_api(application: AdminSurface, access: Access, alerts: AlertDesk) -> FastAPI:
     """Return the admin API as an ASGI application.
 
@@ -59,17 +81,9 @@ def create_api(application: AdminSurface, access: Access, alerts: AlertDesk) -> 
         access: Who is let in.
         alerts: Takes alerts in; one for every door, so that it knows what came by another.
     """
-    api = FastAPI(
-        title="rotator",
-        version=__version__,
-        openapi_url="/api/v1/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-    )
+    api = blank_api()
+    api.openapi = partial(describe, api)  # type: ignore[method-assign]  # FastAPI's documented way to change it
     api.state.context = Context(application, alerts)
-    for more in ROUTERS:
-        api.include_router(more)
     api.add_middleware(Gate, access=access, emit=application.emit)
     api.add_exception_handler(RotatorError, _rotator_error)
     api.add_exception_handler(RequestValidationError, _invalid_request)

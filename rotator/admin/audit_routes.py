@@ -8,7 +8,6 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
-from rotator.admin.models import ProblemEnvelope
 from rotator.admin.routes import UsedContext
 from rotator.domain.audit import ChainedRecord
 
@@ -73,10 +72,7 @@ class VerdictView(BaseModel):
     why: str
 
 
-router = APIRouter(
-    prefix="/api/v1/audit",
-    responses={"default": {"model": ProblemEnvelope, "description": "Why it was not served"}},
-)
+router = APIRouter(prefix="/api/v1/audit")
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 
 

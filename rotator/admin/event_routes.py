@@ -8,17 +8,13 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from rotator.admin.failure import BusyError
-from rotator.admin.models import ProblemEnvelope
 from rotator.admin.routes import Context, UsedContext
 from rotator.admin.watching import Watcher
 
 MAX_WATCHERS = 64
 """Of `rotator.admin.server.MAX_CONNECTIONS`."""
 
-router = APIRouter(
-    prefix="/api/v1",
-    responses={"default": {"model": ProblemEnvelope, "description": "Why it was not served"}},
-)
+router = APIRouter(prefix="/api/v1")
 
 
 @router.get(

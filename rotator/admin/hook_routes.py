@@ -10,13 +10,9 @@ from rotator.admin.access import Caller, Role
 from rotator.admin.alert_models import AlertGroup, HandledGroup
 from rotator.admin.failure import RoleTooLowError
 from rotator.admin.gate import HOOKS
-from rotator.admin.models import ProblemEnvelope
 from rotator.admin.routes import UsedContext, caller_of
 
-router = APIRouter(
-    prefix=HOOKS.removesuffix("/"),
-    responses={"default": {"model": ProblemEnvelope, "description": "Why it was not served"}},
-)
+router = APIRouter(prefix=HOOKS.removesuffix("/"))
 
 
 async def _machine(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:

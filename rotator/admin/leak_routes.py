@@ -13,17 +13,13 @@ from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime
 
 from rotator.admin.leak_models import LeakList, LeakReport, LeakView
-from rotator.admin.models import ProblemEnvelope
 from rotator.admin.routes import Admin, Key, UsedContext
 
 Name = Annotated[str, Path(max_length=63)]
 
 _log: Any = structlog.get_logger(__name__)
 
-router = APIRouter(
-    prefix="/api/v1",
-    responses={"default": {"model": ProblemEnvelope, "description": "Why it was not served"}},
-)
+router = APIRouter(prefix="/api/v1")
 
 
 @router.post("/credentials/{name}/leaks", status_code=202)

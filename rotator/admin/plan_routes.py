@@ -7,16 +7,12 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Query
 
-from rotator.admin.models import ProblemEnvelope
 from rotator.admin.plan_models import Application, AppliedPlan, Names, PlanView, Started
 from rotator.admin.routes import Key, Operator, UsedContext
 
 _log: Any = structlog.get_logger(__name__)
 
-router = APIRouter(
-    prefix="/api/v1/plan",
-    responses={"default": {"model": ProblemEnvelope, "description": "Why it was not served"}},
-)
+router = APIRouter(prefix="/api/v1/plan")
 
 
 @router.get("")

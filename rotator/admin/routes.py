@@ -26,7 +26,6 @@ from rotator.admin.models import (
     DaemonStatus,
     LimitList,
     LimitView,
-    ProblemEnvelope,
     RotationList,
     RotationRequest,
     RotationView,
@@ -111,10 +110,7 @@ Name = Annotated[str, Path(max_length=63)]
 RotationId = Annotated[str, Path(max_length=100)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 
-router = APIRouter(
-    prefix="/api/v1",
-    responses={"default": {"model": ProblemEnvelope, "description": "Why it was not served"}},
-)
+router = APIRouter(prefix="/api/v1")
 
 
 @router.get("/status")

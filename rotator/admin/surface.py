@@ -9,6 +9,7 @@ from typing import Protocol
 
 from rotator.config.root import Config
 from rotator.domain.audit import AuditVerdict, ChainedRecord
+from rotator.domain.configuration import Standing
 from rotator.domain.events import Event
 from rotator.domain.headroom import LimitStatus
 from rotator.domain.history import KnownVersion
@@ -57,6 +58,11 @@ class AdminSurface(Protocol):
     @property
     def config(self) -> Config:
         """The configuration in use."""
+        ...
+
+    @property
+    def standing(self) -> Standing:
+        """Which configuration is in use, and how the latest try to replace it went."""
         ...
 
     @property

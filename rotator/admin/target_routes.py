@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from rotator.admin.failure import LocalOnlyError
-from rotator.admin.models import ProblemEnvelope
 from rotator.admin.routes import Admin, Operator, UsedContext
 from rotator.admin.target_models import (
     Acknowledged,
@@ -22,10 +21,7 @@ from rotator.admin.target_models import (
 
 Name = Annotated[str, Path(max_length=63)]
 
-router = APIRouter(
-    prefix="/api/v1/targets",
-    responses={"default": {"model": ProblemEnvelope, "description": "Why it was not served"}},
-)
+router = APIRouter(prefix="/api/v1/targets")
 
 
 @router.get("")

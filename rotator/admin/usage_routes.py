@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict
 
-from rotator.admin.models import ExpiryView, ImageView, ProblemEnvelope
+from rotator.admin.models import ExpiryView, ImageView
 from rotator.admin.routes import UsedContext
 from rotator.domain.usage import Holder, Usage
 
@@ -79,10 +79,7 @@ class UsageView(_View):
         )
 
 
-router = APIRouter(
-    prefix="/api/v1/credentials/{name}",
-    responses={"default": {"model": ProblemEnvelope, "description": "Why it was not served"}},
-)
+router = APIRouter(prefix="/api/v1/credentials/{name}")
 
 
 @router.get("/usage")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Path
 
-from rotator.admin.models import Accepted, ProblemEnvelope
+from rotator.admin.models import Accepted
 from rotator.admin.routes import Key, Operator, UsedContext
 from rotator.admin.version_models import RollbackRequest, VersionList, VersionView
 
@@ -15,10 +15,7 @@ Name = Annotated[str, Path(max_length=63)]
 
 _log: Any = structlog.get_logger(__name__)
 
-router = APIRouter(
-    prefix="/api/v1/credentials/{name}",
-    responses={"default": {"model": ProblemEnvelope, "description": "Why it was not served"}},
-)
+router = APIRouter(prefix="/api/v1/credentials/{name}")
 
 
 @router.get("/versions")

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from rotator.cli.systemd import notify, report_life
 from rotator.clock import SystemClock
 from rotator.config.load import load
 from rotator.config.root import Config
+from rotator.config.standing import standing_of
 from rotator.domain.events import ConfigReloaded
 from rotator.errors import ConfigError, RotatorError
 from rotator.kinds import kinds
@@ -57,7 +59,7 @@ def run_daemon(path: Path) -> None:
 
 async def _run(path: Path, config: Config, handler: LineHandler) -> None:
     clock = SystemClock()
-    await Daemon(clock, ConfigWatch(path, clock), functools.partial(load, path, kinds()), handler).run(config)
+    await Daemon(path, clock, ConfigWatch(path, clock), functools.partial(load, path, kinds()), handler).run(config)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -74,18 +76,21 @@ class Daemon:
     """Runs one application after another: a new configuration gets a new one.
 
     Args:
+        path: Where the configuration is, for people.
         clock: Time.
         files: Notices changes of the configuration.
         reload: Reads the configuration. Blocks. Raises ConfigError.
         log: Where log lines go.
     """
 
+    path: Path
     clock: Clock
     files: ConfigWatch
     reload: Callable[[], Config]
     log: LineHandler
     _stopping: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _fallback: Config | None = field(default=None, init=False)
+    _refused: tuple[str, datetime] | None = field(default=None, init=False)
 
     async def run(self, config: Config) -> None:
         """Run until a signal stops it; see `run_daemon`.
@@ -112,14 +117,18 @@ class Daemon:
             if self._fallback is None:
                 raise
             _log.error("config_not_taken_over", message=str(error))
+            self._refused = str(error), self.clock.now()
             following, self._fallback = self._fallback, None
             return following
-        self._fallback = config
+        self._fallback, self._refused = config, None
         return following
 
     async def _serve(self, config: Config) -> Config | None:
         """Run one application until it is to stop or a new configuration is there."""
-        async with Application.open(config, self.clock, lambda: self.log.redactions) as application:
+        standing = standing_of(self.path, config, self.clock.now())
+        if self._refused is not None:
+            standing = standing.refused(*self._refused)
+        async with Application.open(config, self.clock, lambda: self.log.redactions, standing) as application:
             if self._fallback is not None:
                 application.emit(ConfigReloaded(error="", at=self.clock.now()))
             service = functools.partial(serve, application, self._started)
@@ -143,6 +152,8 @@ class Daemon:
             try:
                 return await asyncio.to_thread(self.reload)
             except ConfigError as error:
+                self._refused = str(error), self.clock.now()
+                application.standing = application.standing.refused(*self._refused)
                 application.emit(ConfigReloaded(error=str(error), at=self.clock.now()))
 
     def _started(self, addresses: Mapping[str, str]) -> None:

@@ -28,7 +28,7 @@ def read(path: Path) -> Document:
     Hidden files are passed over: editors and mounted volumes keep theirs beside the real ones.
     """
     try:
-        files = _files(path)
+        files = files_of(path)
     except OSError as error:
         return _unreadable(path, f"cannot be read ({error.strerror}); check the path and its permissions")
     if not files:
@@ -91,7 +91,12 @@ def _again(merged: Document, document: Document, path: KeyPath, advice: str) -> 
     return Mistake(document.places[path], path, f"is also in {merged.places[path]}; {advice}")
 
 
-def _files(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """Return the files that `read` reads, in the order of their names.
+
+    Raises:
+        OSError: The directory cannot be read.
+    """
     if not path.is_dir():
         return [path]
     return sorted(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,10 +20,12 @@ from rotator.clock import SystemClock
 from rotator.config.credential import CredentialConfig
 from rotator.config.root import AdminConfig, Config, MetricsConfig
 from rotator.domain.audit import AuditRecord, AuditVerdict, ChainedRecord
+from rotator.domain.configuration import Standing
 from rotator.domain.declares import Concurrency, Declares, Effect, Proof
 from rotator.domain.events import Event
 from rotator.domain.headroom import Counted, Headroom, HeadroomState, LimitStatus, Sample
 from rotator.domain.history import HeldAt, KnownVersion
+from rotator.domain.image import ImageStatus
 from rotator.domain.leak import LeakProgress, LeakStep, Waits
 from rotator.domain.lint import Lint
 from rotator.domain.model import Delivery, DeliveryState, Expiry, Login, Record, Stage, Version
@@ -62,6 +64,7 @@ def make_status(name: str) -> CredentialStatus:
         renewal_at=NOW + timedelta(hours=5),
         running=None,
         last=None,
+        images=(ImageStatus("app", "registry.example/app:1", is_pullable=True, told_at=NOW),),
         privilege=Privilege(is_excessive=True, lints=(Lint("over_privileged", "it may push; make a smaller one"),)),
         targets=(
             TargetStatus(
@@ -200,6 +203,12 @@ class FakeDaemon:
     subscribed: asyncio.Event = field(default_factory=asyncio.Event)
     broken: Exception | None = None
     planner: FakePlanner = field(default_factory=FakePlanner)
+
+    @property
+    def standing(self) -> Standing:
+        """Return a configuration of two files, and one that was refused."""
+        files = ("00-policy.yaml", "team.yaml")
+        return Standing(NOW, "ab" * 32, "/etc/rotator", files, NOW + timedelta(hours=1), "team.yaml:3: is missing")
 
     def status(self, name: str) -> CredentialStatus:
         """Return the status of a configured credential."""
@@ -393,7 +402,11 @@ class Served:
 @pytest.fixture
 def tokens_file(tmp_path: Path) -> Path:
     """Return a file with one known token in its second line."""
-    path = tmp_path / "tokens"
+    return _write_tokens(tmp_path)
+
+
+def _write_tokens(directory: Path) -> Path:
+    path = directory / "tokens"
     path.touch(mode=0o600)
     roles = "".join(f"{TOKEN}-{role} {role}\n" for role in ("viewer", "operator", "admin", "hook"))
     path.write_text(f"# for the tests\n{TOKEN}\n{roles}")
@@ -403,6 +416,10 @@ def tokens_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def config(tmp_path: Path, tokens_file: Path) -> Config:
     """Return a configuration with every listener, on free ports."""
+    return _configured(tmp_path, tokens_file)
+
+
+def _configured(tmp_path: Path, tokens_file: Path) -> Config:
     return Config(
         admin=AdminConfig(
             socket=str(tmp_path / "run" / "admin.sock"),
@@ -432,6 +449,12 @@ async def running(daemon: FakeDaemon) -> AsyncIterator[Served]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture(scope="session")
+def make_running() -> Callable[[Path], AbstractAsyncContextManager[Served]]:
+    """Return what serves a daemon whose files are in a directory."""
+    return lambda directory: running(FakeDaemon(_configured(directory, _write_tokens(directory))))
 
 
 @pytest.fixture

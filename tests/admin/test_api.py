@@ -25,6 +25,8 @@ READS = [
     "/api/v1/audit/records",
     "/api/v1/audit/verdict",
     "/api/v1/plan",
+    "/api/v1/images",
+    "/api/v1/configuration",
     "/api/v1/rotations",
     "/api/v1/limits",
     "/api/v1/targets",
@@ -89,6 +91,38 @@ async def test_versions_show_fingerprints_and_nothing_secret(served: Any) -> Non
     assert "robot-user-name" not in others + json.dumps(versions)
 
 
+async def test_images_are_told(served: Any) -> None:
+    """Each image comes with its credential and what the registry last said; of one credential where one is named."""
+    async with served.unix() as session:
+        listed = (await (await session.get("/api/v1/images")).json())["images"]
+        one = (await (await session.get("/api/v1/images?credential=ghcr")).json())["images"]
+        async with session.get("/api/v1/images?credential=nope") as unknown:
+            assert unknown.status == 404
+    assert [(image["credential"], image["id"], image["is_pullable"]) for image in listed] == [
+        ("ecr-prod", "app", True),
+        ("ghcr", "app", True),
+    ]
+    assert [image["credential"] for image in one] == ["ghcr"]
+
+
+async def test_the_configuration_is_named_and_not_shown(served: Any) -> None:
+    """Which files, since when, a digest, and why a newer one was refused; no value of it."""
+    async with served.unix() as session:
+        told = await (await session.get("/api/v1/configuration")).json()
+    told.pop("now")
+    assert told == {
+        "path": "/etc/rotator",
+        "files": ["00-policy.yaml", "team.yaml"],
+        "loaded_at": "2026-11-23T12:00:00Z",
+        "digest": "ab" * 32,
+        "failed_at": "2026-11-23T13:00:00Z",
+        "error": "team.yaml:3: is missing",
+        "credentials": 2,
+        "targets": 0,
+        "registries": 0,
+    }
+
+
 async def test_limits_are_told_and_foretold(served: Any) -> None:
     """Each limit comes with its numbers, when they were told, and when nothing will be left."""
     async with served.unix() as session:
@@ -126,7 +160,7 @@ async def test_a_request_reaches_the_daemon_with_its_author(served: Any) -> None
 
 
 async def test_one_key_gets_one_rotation(served: Any) -> None:
-    """A hundred concurrent requests with one idempotency key are one request, and get one answer."""
+    """SR-18: a hundred concurrent requests with one idempotency key are one request, and get one answer."""
     async with served.unix() as session:
         answers = await asyncio.gather(*(_post(session, headers={"Idempotency-Key": "k1"}) for _ in range(100)))
     assert len(served.daemon.requests) == 1
@@ -239,7 +273,7 @@ async def test_failures_have_one_shape(served: Any, method: str, path: str, stat
     ],
 )
 async def test_the_unforeseen_shows_nothing_but_where_to_look(served: Any, error: Exception) -> None:
-    """An error that is not in the table says internal error and an id; the log has the same id and the details."""
+    """SR-43: an error that is not in the table says internal error and an id; the log has both that and the details."""
     served.daemon.broken = error
     with capture_logs() as lines:
         async with served.unix() as session, session.get("/api/v1/credentials/ecr-prod") as answer:

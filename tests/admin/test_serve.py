@@ -66,7 +66,7 @@ async def _ask_as_nobody(path: Path) -> str:
 
 
 async def test_the_socket_is_private(served: Any) -> None:
-    """The socket has mode 0600 in a directory of mode 0700, whatever the umask."""
+    """SR-15: the socket has mode 0600 in a directory of mode 0700, whatever the umask."""
     path = Path(served.addresses["admin.socket"])
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -81,7 +81,7 @@ async def test_allowed_users_open_the_socket(make_served: MakeServed, tmp_path: 
 
 
 async def test_another_user_is_refused(served: Any, make_served: MakeServed, public_directory: Path) -> None:
-    """A user who is not named gets 403 from an open socket, and the log says why."""
+    """SR-15: a user who is not named gets 403 from an open socket, and the log says why."""
     path = public_directory / "admin.sock"
     if os.geteuid() == 0:
         admin = AdminConfig(socket=str(path), allow_uids=(1,))
@@ -145,7 +145,7 @@ async def test_only_what_is_asked_for_listens(
 
 
 async def test_tcp_without_tokens_does_not_start(make_served: MakeServed, config: Config) -> None:
-    """The TCP listener refuses to start without tokens, even on loopback, and leaves no socket behind."""
+    """SR-15: the TCP listener refuses to start without tokens, even on loopback, and leaves no socket behind."""
     asked = config.model_copy(update={"admin": config.admin.model_copy(update={"tokens_file": None})})
     with pytest.raises(ConfigError, match=r"admin\.listen: needs admin\.tokens_file"):
         async with make_served(asked):

@@ -20,6 +20,7 @@ from rotator.clock import SystemClock
 from rotator.config.credential import CredentialConfig
 from rotator.config.root import AdminConfig, Config, MetricsConfig
 from rotator.domain.audit import AuditVerdict, ChainedRecord
+from rotator.domain.configuration import Standing
 from rotator.domain.events import DeliveryFinished, Event, StepFinished
 from rotator.domain.headroom import Counted, Headroom, HeadroomState, LimitStatus, Sample
 from rotator.domain.history import HeldAt, KnownVersion
@@ -200,6 +201,7 @@ class FakeDaemon:
     config: Config
     statuses: dict[str, CredentialStatus]
     clock: Clock = field(default_factory=SystemClock)
+    standing: Standing = field(default_factory=lambda: Standing(NOW, "ab" * 32))
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     planner: FakePlanner = field(default_factory=FakePlanner)
     ready: str = ""
