@@ -36,6 +36,9 @@ ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "deploy" / "prometheus"
 LIFETIME = timedelta(seconds=20)
 LONG_SECONDS = 120.0
+ASKED = "ManuallyTriggered"
+"""Why a rotation is due that somebody asked for; here nobody but Alertmanager does."""
+HOOK_TOKEN = "token-of-the-alertmanager-of-this-test"
 ENDS = {"RotatorCredentialExpiryImminent", "RotatorCredentialExpired"}
 """Which of them comes first depends on how fast the machine is."""
 SECONDS_OF = {"s": 1 / 60, "m": 1, "h": 60, "d": 1440}
@@ -158,14 +161,15 @@ class Watched:
         world: Where its sources, registries and targets are.
         receiver: Whom Alertmanager tells.
         slack: Whom the daemon tells itself.
-        metrics: ``host:port`` of its metrics.
+        admin: ``host:port`` of its admin API.
     """
 
-    def __init__(self, world: DemoWorld, receiver: Receiver, slack: SandboxSlack, metrics: str) -> None:
+    def __init__(self, world: DemoWorld, receiver: Receiver, slack: SandboxSlack, admin: str) -> None:
         self.world = world
         self.receiver = receiver
         self.slack = slack
-        self.metrics = metrics
+        self.admin = admin
+        self.metrics = configure(world, slack, admin)
 
     async def get(self, path: str) -> Any:
         """Return what the admin API says; nothing while it does not listen."""
@@ -173,11 +177,18 @@ class Watched:
         try:
             async with (
                 aiohttp.ClientSession(connector=connector) as session,
-                session.get(f"http://rotator/api/v1{path}") as answer,
+                session.get(f"http://localhost/api/v1{path}") as answer,
             ):
                 return await answer.json()
         except (aiohttp.ClientError, OSError):
             return {}
+
+    async def was_triggered(self, name: str) -> bool:
+        """Return whether Alertmanager had ``name`` rotated."""
+        listed = (await self.get(f"/rotations?credential={name}")).get("rotations", ())
+        return any(
+            "alert RotatorCredentialRejected fires" in one["message"] or one["reason"] == ASKED for one in listed
+        )
 
     async def has_health(self, **wanted: str) -> bool:
         """Return whether each credential has the health that is wanted."""
@@ -198,12 +209,20 @@ def private(path: Path, text: str) -> Path:
     return path
 
 
-def configure(world: DemoWorld, slack: SandboxSlack) -> str:
-    """Complete the demo's configuration: Vault is asked seldom, Slack is told; return where metrics are."""
+def configure(world: DemoWorld, slack: SandboxSlack, admin: str) -> str:
+    """Complete the demo's configuration: who is told, and what triggers a rotation; return where metrics are."""
+    private(world.directory / "hook-token", HOOK_TOKEN)
+    tokens = private(world.directory / "tokens", f"{HOOK_TOKEN} hook\n")
     document = yaml.safe_load(world.config_path.read_text())
     document["vault"]["poll_interval"] = "10m"
     document["engine"] = {"reconcile_interval": "1s", "headroom_interval": "2s", "image_interval": "2s"}
     document["credentials"]["service"]["rate_limit_url"] = f"{world.hub.url}/limit"
+    document["admin"] |= {
+        "listen": admin,
+        "behind_proxy": True,
+        "tokens_file": str(tokens),
+        "alertmanager": {"alerts": {"RotatorCredentialRejected": {"label": "credential"}}, "cooldown": "100ms"},
+    }
     document["notifications"] = {
         "chat": {
             "type": "slack",
@@ -221,9 +240,14 @@ def tell_limit(_: web.Request) -> web.Response:
     return web.Response(headers={"ratelimit-limit": "100;w=21600", "ratelimit-remaining": "0;w=21600"})
 
 
-def alertmanager_config(receiver: Receiver) -> str:
-    """Return the shipped example with a minute made a second, and its receivers at ``receiver``."""
+def alertmanager_config(daemon: Watched) -> str:
+    """Return the shipped example with a minute made a second, its receivers and the trigger filled in."""
+    receiver = daemon.receiver
     text = (SHIPPED / "alertmanager.yaml").read_text().replace("http://127.0.0.1:9095", receiver.url)
+    text = text.replace("https://rotator.example:9181", f"http://{daemon.admin}")
+    text = text.replace("/etc/alertmanager/rotator-token", str(daemon.world.directory / "hook-token"))
+    text = text.replace("PullsOfAppFail|RegistryLoginFails", "RotatorCredentialRejected")
+    text = text.replace("tls_config: {ca_file: /etc/alertmanager/rotator-ca.pem}", "")
     waits = re.compile(r"(group_wait|group_interval|repeat_interval): (\d+)([smhd])")
     return waits.sub(lambda found: f"{found[1]}: {shorter(found[2], found[3])}", text)
 
@@ -238,14 +262,14 @@ def prometheus_config(metrics: str, alertmanager: str) -> str:
 
 
 @contextlib.contextmanager
-def watching(directory: Path, metrics: str, receiver: Receiver, program: Callable[[str], str]) -> Iterator[Prometheus]:
+def watching(directory: Path, daemon: Watched, program: Callable[[str], str]) -> Iterator[Prometheus]:
     """Run Prometheus and Alertmanager until the block ends."""
     directory.mkdir()
     ports = [free_port(), free_port()]
     alertmanager, prometheus = (f"127.0.0.1:{port}" for port in ports)
     (directory / "rotator.rules.yaml").write_text(in_seconds((SHIPPED / "rotator.rules.yaml").read_text()))
-    (directory / "alertmanager.yaml").write_text(alertmanager_config(receiver))
-    (directory / "prometheus.yaml").write_text(prometheus_config(metrics, alertmanager))
+    (directory / "alertmanager.yaml").write_text(alertmanager_config(daemon))
+    (directory / "prometheus.yaml").write_text(prometheus_config(daemon.metrics, alertmanager))
     with (
         running(
             program("prometheus-alertmanager"),
@@ -276,7 +300,7 @@ async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
         SandboxSlack("T") as slack,
     ):
         world.hub.faults.append(Fault(lambda request: request.path == "/limit", tell_limit))
-        made = Watched(world, receiver, slack, configure(world, slack))
+        made = Watched(world, receiver, slack, f"127.0.0.1:{free_port()}")
         command = (sys.executable, "-m", "rotator", "run", "--config", str(world.config_path))
         with running(*command, log=world.log):
             await until("both are well", lambda: made.has_health(ecr="ok", service="ok"), world.log)
@@ -306,7 +330,7 @@ async def test_the_right_people_hear_of_a_source_that_was_cut(program: Callable[
     """A login that ends while its source is down pages, with its runbook, and so does one that is refused."""
     async with watched(tmp_path) as daemon:
         log = daemon.world.log
-        with watching(tmp_path / "watching", daemon.metrics, daemon.receiver, program) as prometheus:
+        with watching(tmp_path / "watching", daemon, program) as prometheus:
             await until("it is scraped", lambda: prometheus.ask("rotator_build_info"), log)
             daemon.world.aws.fail(503)
             daemon.world.hub.revoke(BOT)
@@ -317,6 +341,7 @@ async def test_the_right_people_hear_of_a_source_that_was_cut(program: Callable[
                 lambda: "RotatorCredentialRejected" in daemon.receiver.firing("pages", "service"),
                 log,
             )
+            await until("an alert rotates", lambda: daemon.was_triggered("service"), log)
             found = {**daemon.receiver.firing("pages", "ecr"), **daemon.receiver.firing("pages", "service")}
             for name, alert in found.items():
                 assert alert["annotations"]["runbook_url"] == f"docs/runbooks/{name}.md"
