@@ -43,6 +43,7 @@ class Ledger:
         self._rotations: dict[str, Rotation] = {}
         self._last: dict[str, Rotation] = {}
         self._deliveries: dict[str, dict[str, dict[str, Delivery]]] = defaultdict(lambda: defaultdict(dict))
+        self._places: dict[str, dict[str, dict[str, Delivery]]] = defaultdict(lambda: defaultdict(dict))
         self._samples: dict[tuple[str, str], deque[Sample]] = defaultdict(lambda: deque(maxlen=KEPT_SAMPLES))
         self._writing = asyncio.Lock()
 
@@ -157,9 +158,7 @@ class Ledger:
 
     def deliveries_of(self, target: str, credential: str) -> Iterator[Delivery]:
         """Yield the latest delivery of ``credential`` to each placement of ``target``."""
-        for by_credential in self._deliveries[target].values():
-            if credential in by_credential:
-                yield by_credential[credential]
+        yield from self._places[credential][target].values()
 
     def wanted_at(self, target: str, placement: str, credential: str) -> Version | None:
         """Return the version that ``placement`` must hold: a newer one once its delivery there began, else current.
@@ -188,12 +187,13 @@ class Ledger:
         pending = self.pending(credential)
         if pending is None:
             return 0
-        held = (at[credential] for one in self._deliveries.values() for at in one.values() if credential in at)
+        held = (one for placements in self._places[credential].values() for one in placements.values())
         return pending.generation if any(one.generation == pending.generation for one in held) else 0
 
     def newest_begun(self, credential: str) -> int:
         """Return the highest generation of ``credential`` whose delivery to any placement began; 0 for none."""
-        return max((one.generation for one in self.deliveries() if one.credential == credential), default=0)
+        held = (one for placements in self._places[credential].values() for one in placements.values())
+        return max((one.generation for one in held), default=0)
 
     def samples(self, registry: str, credential: str) -> Sequence[Sample]:
         """Return the headroom measured for ``credential`` at ``registry``, in the order in which it came."""
@@ -244,6 +244,7 @@ class Ledger:
                 self._rotations[rotation.credential] = rotation
         for delivery in changes.deliveries:
             self._deliveries[delivery.target][delivery.placement][delivery.credential] = delivery
+            self._places[delivery.credential][delivery.target][delivery.placement] = delivery
         for sample in changes.samples:
             self._samples[sample.registry, sample.credential].append(sample)
         for key in changes.removed:
@@ -252,6 +253,7 @@ class Ledger:
     def _forget(self, target: str, placement: str, credential: str) -> None:
         by_credential = self._deliveries[target].get(placement, {})
         by_credential.pop(credential, None)
+        self._places[credential][target].pop(placement, None)
         if not by_credential:
             self._deliveries[target].pop(placement, None)
 
