@@ -92,4 +92,4 @@ async def test_a_second_daemon_is_refused(shared: Any, run_process: Any) -> None
     """A second daemon with the same state ends with exit code 2 and says who is there; the first goes on."""
     second = await run_process("run", "--config", str(shared.directory / "rotator.yaml"))
     assert (second.code, "Traceback" in second.err) == (2, False)
-    assert (await shared.ask("status")).code == 0
+    assert (await shared.ask("status", "mine")).code == 0
