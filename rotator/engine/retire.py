@@ -163,6 +163,8 @@ class Retirer:
     async def _end(self, credential: Credential, version: Version) -> None:
         """Tell the vendor, while nothing is made there; look again under that lock, since a slot may be taken anew."""
         provider = credential.provider
+        if credential.at_vendor.locked():
+            return  # something is made there, maybe slowly; others are not to wait for it, and this is looked at again
         async with credential.at_vendor:
             if not isinstance(provider, Retires) or self.plan(credential, version)[0] is not Action.END:
                 return

@@ -247,6 +247,36 @@ async def test_what_was_taken_back_and_leaked_is_not_ended_where_it_is_held(
     assert vendor.ended == ["token-2"]
 
 
+async def test_a_vendor_that_hangs_holds_up_no_other_end(world: Any, target: Callable[..., Any]) -> None:
+    """F-45: while one vendor takes its time to make a version, old versions of the others come to their end."""
+    slow = world.add("harbor", target("edge", "file"), strategy=KEEPING)
+    quick = world.add("gitlab", target("prod", "web"), strategy=KEEPING)
+    slow.lifetime = quick.lifetime = None
+    for name in ("harbor", "gitlab"):
+        await world.rotate(name)
+        await world.rotate(name)
+    gate, issue = asyncio.Event(), slow.issue
+
+    async def hanging(order: Any) -> Any:
+        await gate.wait()
+        return await issue(order)
+
+    slow.issue = hanging
+    ticket = await world.dispatcher.request("harbor", "please", "test")
+    while not world.credentials["harbor"].at_vendor.locked():
+        await asyncio.sleep(0)
+    world.clock.advance(2 * DAY)
+    await world.retirer.turn()
+    assert (slow.ended, quick.ended) == ([], ["token-1"])
+
+    gate.set()
+    await ticket.finished
+    world.retirer.wake()
+    world.clock.advance(2 * DAY)
+    await world.retirer.turn()
+    assert slow.ended == ["token-1"]
+
+
 async def test_orphans_of_interrupted_rotations_are_ended(world: Any, target: Callable[..., Any]) -> None:
     """F-02: what a rotation made before it could be journalled is ended by the next one; what others made is not."""
     vendor = world.add("gitlab", target("prod", "web"), strategy=KEEPING)
