@@ -143,12 +143,14 @@ class FakeMetrics:
         self.allowed = threading.Event()
         self.allowed.set()
         self.begun = threading.Semaphore(0)
+        self.padding = b""
 
     def render(self, _accept: str, /, *, statuses: Sequence[CredentialStatus]) -> tuple[bytes, str]:
         """Return one metric, whatever is accepted."""
         self.begun.release()
         self.allowed.wait(10)
-        return f"rotator_credentials {len(statuses)}\n".encode(), "text/plain; version=0.0.4; charset=utf-8"
+        body = f"rotator_credentials {len(statuses)}\n".encode() + self.padding
+        return body, "text/plain; version=0.0.4; charset=utf-8"
 
 
 @dataclass

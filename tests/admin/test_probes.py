@@ -6,8 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from rotator.admin.probes import MAX_SCRAPES
+
+ROTATIONS = "/api/v1/credentials/ecr-prod/rotations"
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,22 @@ async def test_scrapes_are_bounded_and_block_nothing(served: Any) -> None:
         assert [answer.status for answer in answers] == [200] * MAX_SCRAPES
         for answer in answers:
             answer.release()
+
+
+async def test_scrapers_that_read_nothing_hold_up_nobody(served: Any) -> None:
+    """SR-21, F-57: twenty clients ask for a long page and read none of it; the next scrape and rotations go on."""
+    served.daemon.metrics.padding = b"# 0123456789abcdef\n" * 200_000
+    address = URL(served.addresses["metrics.listen"])
+    idle = [await asyncio.open_connection(address.host, address.port, limit=1024) for _ in range(20)]
+    for _, writer in idle:
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await asyncio.to_thread(served.daemon.metrics.begun.acquire)
+    async with served.probes() as session, session.get("/metrics") as answer:
+        assert (answer.status, len(await answer.read())) == (200, 22 + len(served.daemon.metrics.padding))
+    async with served.unix() as session, session.post(ROTATIONS, json={"reason": "a test"}) as answer:
+        assert answer.status == 202
+    for _, writer in idle:
+        writer.transport.abort()
 
 
 @pytest.mark.parametrize("path", ["/", "/openapi.json", "/docs", "/api/v1/status"])

@@ -379,7 +379,7 @@ def test_no_word_from_outside_becomes_a_label(words: list[str]) -> None:
 
 
 def test_peers_are_bounded(scraped: Any) -> None:
-    """However many names turn up, only so many become series; the rest is counted together."""
+    """SR-21: However many names turn up, only so many become series; the rest is counted together."""
     for number in range(700):
         scraped.metrics.observe_call(Call(f"peer-{number}", "apply", "2xx", 0.1))
 

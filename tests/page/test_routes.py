@@ -63,7 +63,7 @@ def ours(served: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", [*PATHS, "/login", "/nothing", "/static/nothing"])
 async def test_every_answer_has_the_headers(served: Any, path: str) -> None:
-    """Every page may run nothing but our own script, is not kept, is not framed, and tells other sites nothing."""
+    """SR-20: Every page may run nothing but our own script, is not kept, is not framed, and tells other sites nothing."""
     async with served.as_role("admin") as client, client.get(path, allow_redirects=False) as answer:
         headers = answer.headers
         assert headers["Content-Security-Policy"] == POLICY
@@ -77,7 +77,7 @@ async def test_every_answer_has_the_headers(served: Any, path: str) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_no_page_needs_what_the_policy_forbids(served: Any, path: str) -> None:
-    """No page has a script or a style of its own, and every address in it is on this server."""
+    """SR-20: No page has a script or a style of its own, and every address in it is on this server."""
     async with served.as_role("admin") as client:
         page = await text_of(client, path)
 
@@ -89,7 +89,7 @@ async def test_no_page_needs_what_the_policy_forbids(served: Any, path: str) -> 
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_no_page_shows_a_secret(served: Any, path: str) -> None:
-    """No page shows a fingerprint, a user name or a token."""
+    """SR-20: No page shows a fingerprint, a user name or a token."""
     async with served.as_role("admin") as client:
         page = await text_of(client, path)
 
