@@ -63,7 +63,7 @@ def ours(served: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", [*PATHS, "/login", "/nothing", "/static/nothing"])
 async def test_every_answer_has_the_headers(served: Any, path: str) -> None:
-    """SR-20: Every page may run nothing but our own script, is not kept, is not framed, and tells other sites nothing."""
+    """SR-20: every page may run nothing but our own script, is not kept, not framed, tells other sites nothing."""
     async with served.as_role("admin") as client, client.get(path, allow_redirects=False) as answer:
         headers = answer.headers
         assert headers["Content-Security-Policy"] == POLICY
