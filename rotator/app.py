@@ -29,11 +29,11 @@ from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus
 from rotator.domain.usage import Usage
 from rotator.engine.credential import Credential
-from rotator.engine.dispatch import Ticket
 from rotator.engine.handover import Acknowledged, HandOver, Revealed
 from rotator.engine.places import Trial, place_status, try_target
 from rotator.engine.plan import Planner
 from rotator.engine.recover import recover
+from rotator.engine.ticket import Ticket
 from rotator.engine.usage import usage_of
 from rotator.errors import NotFoundError
 from rotator.ports import Clock, Hook

@@ -19,9 +19,9 @@ from rotator.domain.plan import CredentialPlan
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus
 from rotator.domain.usage import Usage
-from rotator.engine.dispatch import Ticket
 from rotator.engine.handover import Acknowledged, Revealed
 from rotator.engine.places import Trial
+from rotator.engine.ticket import Ticket
 from rotator.ports import Clock, Hook
 
 

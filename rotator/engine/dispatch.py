@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -18,6 +18,7 @@ from rotator.engine.credential import Credential
 from rotator.engine.ledger import Ledger
 from rotator.engine.rotate import Rotator
 from rotator.engine.surroundings import Surroundings
+from rotator.engine.ticket import Running, Ticket
 from rotator.errors import ConflictError, NotFoundError, RotatorError, StoreError, UnavailableError
 from rotator.ports import Changes
 
@@ -27,33 +28,6 @@ NO_PAUSE = timedelta()
 HELD_BACK_AFTER_A_DEFECT = timedelta(seconds=30)
 STORE_PAUSE = timedelta(seconds=5)
 """How long nothing is started by schedule after the store failed: what cannot be journalled is not begun."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """What a request for a rotation got.
-
-    Args:
-        rotation: The rotation's id.
-        joined: Whether it had been running already.
-        finished: Done with the ended rotation; None when it broke or the daemon stops first. Each ticket has its
-            own: whoever gives up waiting for it interrupts nobody else, and not the rotation.
-    """
-
-    rotation: str
-    joined: bool
-    finished: asyncio.Future[Rotation | None]
-
-
-@dataclass(slots=True)
-class _Running:
-    rotation: Rotation
-    task: asyncio.Task[Rotation | None]
-    done: asyncio.Future[Rotation | None]
-
-    def ticket(self, *, joined: bool) -> Ticket:
-        """Return a ticket for this rotation."""
-        return Ticket(self.rotation.id, joined=joined, finished=asyncio.shield(self.done))
 
 
 class Dispatcher:
@@ -75,8 +49,8 @@ class Dispatcher:
         self._rotator = rotator
         self._world = world
         self._slots = slots
-        self._running: dict[str, _Running] = {}
-        self._starts: dict[str, asyncio.Task[_Running]] = {}
+        self._running: dict[str, Running] = {}
+        self._starts: dict[str, asyncio.Task[Running]] = {}
         self._backlog: deque[str] = deque()
         self._revisions: dict[str, str | None] = {}
         self._tried: dict[str, str | None] = {}
@@ -309,7 +283,7 @@ class Dispatcher:
             self._starts[name].add_done_callback(lambda _: self._starts.pop(name))
         return (await asyncio.shield(self._starts[name])).ticket(joined=is_joined)
 
-    async def _journal_and_start(self, credential: Credential, due: Due, by: str, restores: int) -> _Running:
+    async def _journal_and_start(self, credential: Credential, due: Due, by: str, restores: int) -> Running:
         async with self._beginning:
             if self._is_stopping:
                 raise UnavailableError(f"{credential.name}: the daemon is stopping", hint="Ask again once it is back")
@@ -357,10 +331,10 @@ class Dispatcher:
         self._last_stamp = max(now, self._last_stamp + timedelta(microseconds=1))
         return self._last_stamp
 
-    def _start(self, credential: Credential, rotation: Rotation) -> _Running:
+    def _start(self, credential: Credential, rotation: Rotation) -> Running:
         self._tried[credential.name] = self._revisions.get(credential.name)
         task = asyncio.create_task(self._run(credential, rotation), name=f"rotation {credential.name}")
-        running = _Running(rotation, task, asyncio.get_running_loop().create_future())
+        running = Running(rotation, task, asyncio.get_running_loop().create_future())
         self._running[credential.name] = running
         task.add_done_callback(partial(self._ended, credential.name))
         return running

@@ -15,11 +15,12 @@ from rotator.domain.rotation import Step
 from rotator.domain.waves import EVERYWHERE, Spot
 from rotator.domain.waves import plan as plan_waves
 from rotator.engine.credential import Credential, DeliveryTarget
-from rotator.engine.dispatch import Dispatcher, Ticket
+from rotator.engine.dispatch import Dispatcher
 from rotator.engine.ledger import Ledger
 from rotator.engine.rendering import Rendering
 from rotator.engine.retire import Retirer
 from rotator.engine.rollout import Rollout
+from rotator.engine.ticket import Ticket
 from rotator.errors import ConflictError, NotFoundError, RotatorError, StoreError
 from rotator.ports import Clock
 

@@ -35,9 +35,9 @@ from rotator.domain.privilege import Privilege
 from rotator.domain.rotation import Rotation, State, Step
 from rotator.domain.status import CredentialStatus, Health, TargetStatus
 from rotator.domain.usage import Holder, Usage
-from rotator.engine.dispatch import Ticket
 from rotator.engine.handover import Acknowledged, Revealed
 from rotator.engine.places import Trial
+from rotator.engine.ticket import Ticket
 from rotator.errors import ConflictError, NotFoundError
 from rotator.ports import Clock, Hook
 from rotator.secret import Secret

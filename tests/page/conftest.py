@@ -32,9 +32,9 @@ from rotator.domain.plan import CredentialPlan, TargetPlan
 from rotator.domain.rotation import Rotation, State, Step
 from rotator.domain.status import CredentialStatus, Health, TargetStatus, health_of
 from rotator.domain.usage import Holder, Usage
-from rotator.engine.dispatch import Ticket
 from rotator.engine.handover import Acknowledged, Revealed
 from rotator.engine.places import Trial
+from rotator.engine.ticket import Ticket
 from rotator.errors import NotFoundError
 from rotator.page.serve import serve
 from rotator.ports import Clock, Hook
