@@ -33,6 +33,10 @@ _UNTOLD = Headroom(HeadroomState.UNKNOWN)
 _TOO_DEAR = Contents(unread="at Docker Hub it costs up to two pulls (--spend-pulls)")
 
 
+def _ignore(_report: Report) -> None:
+    """Do nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How images are asked for.
@@ -104,7 +108,9 @@ class Checker:
         self._silent: dict[str, _Seen] = {}
         self._redact = Redactor()
 
-    async def check_all(self, images: Sequence[tuple[str, Reference]]) -> list[Report]:
+    async def check_all(
+        self, images: Sequence[tuple[str, Reference]], tell: Callable[[Report], object] = _ignore
+    ) -> list[Report]:
         """Return a report per image, in their order.
 
         Registries are asked at once, each about one image after the other. Costs no pull at Docker Hub, unless the
@@ -112,6 +118,7 @@ class Checker:
 
         Args:
             images: Each as it was written, and parsed.
+            tell: Gets each report as soon as it is there.
         """
         lanes: dict[str, list[int]] = defaultdict(list)
         for number, (_, reference) in enumerate(images):
@@ -121,6 +128,7 @@ class Checker:
         async def walk(numbers: Sequence[int]) -> None:
             for number in numbers:
                 reports[number] = await self.check(*images[number])
+                tell(reports[number])
 
         async with asyncio.TaskGroup() as group:
             for numbers in lanes.values():

@@ -44,7 +44,15 @@ def audit(  # noqa: PLR0913 (one parameter per option)
     asyncio.run((shown.print_json if as_json else shown.show)(door, number, credential))
 
 
-@app.command("verify")
+@app.command(
+    "verify",
+    epilog=manual(
+        "Examples:\n\nrotator audit verify\n\nrotator audit verify || rotator audit export > evidence.jsonl\n\n"
+        "Exit codes: 0 each record is as it was written, 1 one is not or it failed, 2 wrong usage, "
+        "3 the daemon cannot be reached, 130 ended by Ctrl-C.",
+        ASKS_DAEMON,
+    ),
+)
 def verify(*, socket: Socket = DEFAULT_SOCKET, url: Url = None, token_file: TokenFile = None) -> None:
     """Check that no record was changed, dropped or moved; else ends with 1 and the first broken number."""
     import asyncio
@@ -55,7 +63,13 @@ def verify(*, socket: Socket = DEFAULT_SOCKET, url: Url = None, token_file: Toke
     raise typer.Exit(asyncio.run(shown.verify(Door(socket, url, token_file))))
 
 
-@app.command("export")
+@app.command(
+    "export",
+    epilog=manual(
+        "Examples:\n\nrotator audit export > audit.jsonl\n\nrotator audit export --after 412 >> audit.jsonl",
+        ASKS_DAEMON,
+    ),
+)
 def export(
     *,
     after: Annotated[int, typer.Option(help="Only what comes after the record of this number.", min=0)] = 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from rich.table import Table
 from rich.text import Text
@@ -10,6 +11,7 @@ from rich.text import Text
 from rotator.admin.audit_routes import MAX_PAGE, RecordList, RecordView, VerdictView
 from rotator.cli.client import Door, open_client, parse
 from rotator.cli.failure import ExitCode, plain
+from rotator.cli.progress import watched
 from rotator.cli.status_show import make_console
 
 
@@ -36,27 +38,37 @@ async def print_json(door: Door, number: int, credential: str | None) -> None:
 
 async def verify(door: Door) -> ExitCode:
     """Have the chain checked, and print what was found. Errors as `Client.get`."""
+    console = make_console()
     async with open_client(door) as client:
-        verdict = parse(VerdictView, await client.get("/audit/verdict"))
+        with watched(console, "checking the audit"):
+            verdict = parse(VerdictView, await client.get("/audit/verdict"))
     if not verdict.broken_at:
-        print(f"{verdict.records} records, each as it was written.")
+        console.print(Text(f"{verdict.records} records, each as it was written."))
+        console.print(Text("If your last export has more, the newest were cut off; else nothing is left to do."))
         return ExitCode.DONE
-    print(plain(f"BROKEN at record {verdict.broken_at}: {verdict.why}. The {verdict.records} before it are intact."))
-    print("Keep the state as it is, and compare it with an exported copy or the audit's file.")
+    found = f"BROKEN at record {verdict.broken_at}: {verdict.why}. The {verdict.records} before it are intact."
+    console.print(Text(plain(found)))
+    console.print(Text("Keep the state as it is, and compare it with an exported copy or the audit's file."))
     return ExitCode.FAILED
 
 
 async def export(door: Door, after: int) -> None:
-    """Print every record after number ``after`` as a JSON line. Errors as `Client.get`."""
+    """Print every record after number ``after`` as a JSON line, and on standard error how to go on next time.
+
+    Errors as `Client.get`.
+    """
+    first = after
     async with open_client(door) as client:
         while True:
             query = {"after": str(after), "limit": str(MAX_PAGE)}
             page = parse(RecordList, await client.get("/audit/records", query)).records
             for one in page:
                 print(json.dumps(one.model_dump(mode="json"), sort_keys=True))
+            after = page[-1].number if page else after
             if len(page) < MAX_PAGE:
-                return
-            after = page[-1].number
+                break
+    what = f"Records {first + 1} to {after} were printed" if after > first else f"There is no record after {first}"
+    print(f"{what}. What comes later: rotator audit export --after {after}", file=sys.stderr)
 
 
 async def _newest(door: Door, number: int, credential: str | None) -> RecordList:

@@ -67,6 +67,6 @@ def check(  # noqa: PLR0913 (one parameter per option)
     from rotator.cli import check_show as shown
 
     asked = given.Asked(images, all_images, config, docker_config, socket, insecure, realm_host, spend_pulls)
-    reports = asyncio.run(given.check(asked))
+    reports = asyncio.run(given.check(asked, shown.unseen if as_json else shown.counted))
     (shown.print_json if as_json else shown.print_reports)(reports)
     raise typer.Exit(shown.exit_code_of(reports))

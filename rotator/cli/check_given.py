@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -51,7 +51,11 @@ class Asked:
     spends_pulls: bool = False
 
 
-async def check(asked: Asked) -> list[Report]:
+Watch = Callable[[int], AbstractContextManager[Callable[[Report], object]]]
+"""Opens what is told of each report as soon as it is there, given how many there will be."""
+
+
+async def check(asked: Asked, watch: Watch) -> list[Report]:
     """Return a report per image.
 
     Raises:
@@ -77,7 +81,8 @@ async def check(asked: Asked) -> list[Report]:
             client_of = partial(RegistryClient, transport)
             contexts = provider_contexts(config, clock, transport, sources.by_name, client_of, stack)
             chooser = FromConfig(config, contexts, _ask_daemon(asked.socket))
-        return await Checker(transport, clock, chooser, options).check_all(references)
+        with watch(len(references)) as tell:
+            return await Checker(transport, clock, chooser, options).check_all(references, tell)
 
 
 def _read_config(asked: Asked) -> Config:

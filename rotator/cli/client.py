@@ -214,7 +214,11 @@ def _check(response: Response) -> Response:
         raise UnreachableError(f"the daemon says: {problem.message}", hint=hint)
     if problem.code in _USAGE:
         raise UsageError(problem.message, hint=hint)
-    raise RotatorError(f"the daemon says: {problem.message}", hint=hint or f"Correlation id: {problem.correlation_id}")
+    raise RotatorError(f"the daemon says: {problem.message}", hint=hint or _where_it_says_more(problem.correlation_id))
+
+
+def _where_it_says_more(correlation_id: str) -> str:
+    return f"Its log says more, at correlation id {correlation_id}"
 
 
 def _socket_advice(path: Path, error: UnavailableError) -> UnreachableError:

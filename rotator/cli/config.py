@@ -7,10 +7,15 @@ from collections.abc import Sized
 import typer
 
 from rotator.cli.failure import plain
-from rotator.cli.manual import ASKS_NO_DAEMON, manual
+from rotator.cli.manual import ASKS_NO_DAEMON, READS_NOTHING, manual
 from rotator.cli.options import DEFAULT_CONFIG, ConfigPath
 
-app = typer.Typer(help="Check, show and describe the configuration.", no_args_is_help=True)
+EXAMPLES = "Examples:\n\nrotator config check\n\nrotator config show ./rotator.yaml"
+app = typer.Typer(
+    help="Check, show and describe the configuration.",
+    no_args_is_help=True,
+    epilog=manual(EXAMPLES, ASKS_NO_DAEMON),
+)
 
 
 @app.command(epilog=manual("Examples:\n\nrotator config check\n\nrotator config check ./rotator.yaml", ASKS_NO_DAEMON))
@@ -26,7 +31,7 @@ def check(path: ConfigPath = DEFAULT_CONFIG) -> None:
     typer.echo(f"ok: {_count(config.credentials, 'credential')}, {_count(config.targets, 'target')}")
 
 
-@app.command(epilog=manual("Examples:\n\nrotator config schema > rotator.schema.json", ASKS_NO_DAEMON))
+@app.command(epilog=manual("Examples:\n\nrotator config schema > rotator.schema.json", READS_NOTHING))
 def schema() -> None:
     """Print the JSON Schema of the configuration, for editors."""
     import json
@@ -37,7 +42,7 @@ def schema() -> None:
     typer.echo(json.dumps(json_schema(kinds()), indent=2))
 
 
-@app.command("reference", epilog=manual("Examples:\n\nrotator config reference > configuration.md", ASKS_NO_DAEMON))
+@app.command("reference", epilog=manual("Examples:\n\nrotator config reference > configuration.md", READS_NOTHING))
 def print_reference() -> None:
     """Print every option with its default and its meaning, as Markdown."""
     from rotator.config.reference import reference

@@ -37,6 +37,8 @@ _CODES: tuple[tuple[type[RotatorError], ExitCode], ...] = (
     (UsageError, ExitCode.USAGE),
     (NotFoundError, ExitCode.USAGE),
 )
+_LOOK = "Look for what is wrong with: rotator doctor"
+"""Where an error has no advice of its own. What is wrong usage says by itself what would be right."""
 
 
 def exit_code_of(error: RotatorError) -> ExitCode:
@@ -52,10 +54,17 @@ def report(error: RotatorError) -> None:
             lines.append(f"{len(lines)} mistakes")
     else:
         lines = [f"rotator: {error.message}"]
-    if error.hint:
-        lines.append(f"  {error.hint}")
+    hint = error.hint or (_LOOK if exit_code_of(error) is ExitCode.FAILED else "")
+    if hint:
+        lines.append(f"  {hint}")
     for line in lines:
         print(plain(line), file=sys.stderr)
+
+
+def advised(error: RotatorError, hint: str) -> RotatorError:
+    """Return ``error`` with what to do now that something was begun before it happened."""
+    error.hint = hint
+    return error
 
 
 def plain(text: str) -> str:

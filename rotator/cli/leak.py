@@ -40,6 +40,7 @@ def leak(  # noqa: PLR0913 (one parameter per option)
 
     Ends with 0 only when all of that is done; with 1 when something is left, and says who must do what.
     """
+    from rotator.cli import leak_all
     from rotator.cli import leak_follow as follow
     from rotator.cli.client import Door
     from rotator.cli.failure import UsageError
@@ -47,7 +48,7 @@ def leak(  # noqa: PLR0913 (one parameter per option)
     door = Door(socket, url, token_file)
     patience = follow.patience(budget)
     if everything and since is not None and name is None:
-        raise typer.Exit(follow.every(door, follow.instant(since), reason, patience))
+        raise typer.Exit(leak_all.every(door, follow.instant(since), reason, patience))
     if name is None or everything or since is not None:
         raise UsageError("give either the NAME of a credential, or --all with --since")
     raise typer.Exit(follow.one(door, name, reason, patience))

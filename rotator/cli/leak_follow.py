@@ -1,23 +1,24 @@
-"""Reports leaks, follows the responses until they are over or the budget is, and says what is left."""
+"""Reports a leak, follows responses until they are over or the budget is, and says what is left."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 from rich.text import Text
 
-from rotator.admin.leak_models import LeakList, LeakView, StepView
-from rotator.admin.models import CredentialDetail
+from rotator.admin.leak_models import LeakView, StepView
 from rotator.cli.client import Client, Door, open_client, parse, segment
-from rotator.cli.failure import ExitCode, UsageError, plain
+from rotator.cli.failure import ExitCode, UsageError, advised, plain
+from rotator.cli.progress import Bar, watched
 from rotator.cli.status_show import make_console
 from rotator.clock import SystemClock
 from rotator.config.duration import parse_duration, render_duration
 from rotator.domain.leak import Waits
+from rotator.errors import RotatorError
 
 LOOK_SECONDS = 1.0
 
@@ -50,7 +51,7 @@ def instant(text: str) -> datetime:
         written = None
     if written is None or written.tzinfo is None:
         raise UsageError("--since: write an instant with its zone, as 2026-11-28T09:00:00Z, or how long ago, as 2h")
-    return written
+    return written.astimezone(UTC)
 
 
 def one(door: Door, name: str, reason: str | None, budget: timedelta) -> ExitCode:
@@ -59,57 +60,37 @@ def one(door: Door, name: str, reason: str | None, budget: timedelta) -> ExitCod
     try:
         return asyncio.run(_one(door, name, reason, budget, console))
     except KeyboardInterrupt:
-        return _left_alone(console, f"rotator leak {name}")
+        return left_alone(console, f"rotator leak {name}")
 
 
-def every(door: Door, since: datetime, reason: str | None, budget: timedelta) -> ExitCode:
-    """Report a leak of all that is older than ``since`` where there is a ``reason``, follow, and say what is older."""
-    console = make_console()
-    try:
-        return asyncio.run(_every(door, since, reason, budget, console))
-    except KeyboardInterrupt:
-        return _left_alone(console, f"rotator leak --all --since {since:%Y-%m-%dT%H:%M:%SZ}")
-
-
-def _left_alone(console: Console, command: str) -> ExitCode:
-    console.print(Text(plain(f"It goes on in the daemon; look again with: {command}")))
+def left_alone(console: Console, command: str) -> ExitCode:
+    """Say how to look again, after Ctrl-C."""
+    say(console, [f"It goes on in the daemon; look again with: {command}"])
     return ExitCode.INTERRUPTED
 
 
 async def _one(door: Door, name: str, reason: str | None, budget: timedelta, console: Console) -> ExitCode:
     async with open_client(door) as client:
-        view = await _report(client, name, reason) if reason is not None else await _read(client, name)
+        view = await report(client, name, reason) if reason is not None else await _read(client, name)
         if view.reported_at is None:
             raise UsageError(
                 f"no leak of {name} was reported, so there is nothing to follow",
                 hint=f"Report one with: rotator leak {name} --reason ...",
             )
-        (view,) = await _Following(client, console).until_over([view], budget)
-    _say(console, _verdict(view))
-    return ExitCode.DONE if view.is_over else ExitCode.FAILED
+        following = Following(client, console)
+        (view,) = await following.until_over([view], budget)
+    if error := following.lost.get(name):
+        raise advised(error, f"The response goes on in the daemon; follow it again with: rotator leak {name}")
+    say(console, verdict(view))
+    if view.is_over:
+        say(console, ["Nothing is left to do."])
+        return ExitCode.DONE
+    say(console, [f"When that is done, or to look again: rotator leak {name}"])
+    return ExitCode.FAILED
 
 
-async def _every(door: Door, since: datetime, reason: str | None, budget: timedelta, console: Console) -> ExitCode:
-    async with open_client(door) as client:
-        before = await _list(client, since)
-        views = list(before.open)
-        if reason is not None:
-            begun = [await _report(client, name, reason) for name in await _in_use(client, before.older)]
-            views = [view for view in views if view.credential not in before.older] + begun
-        for view in await _Following(client, console).until_over(views, budget):
-            _say(console, _verdict(view))
-        after = await _list(client, since)
-    _say(console, _completeness(after, since))
-    return ExitCode.DONE if not after.older and not after.open else ExitCode.FAILED
-
-
-async def _in_use(client: Client, names: Sequence[str]) -> list[str]:
-    """Return those of ``names`` that have a version in use: of the others none can have leaked."""
-    found = [(name, await client.get(f"/credentials/{segment(name)}")) for name in names]
-    return [name for name, body in found if parse(CredentialDetail, body).credential.generation]
-
-
-async def _report(client: Client, name: str, reason: str) -> LeakView:
+async def report(client: Client, name: str, reason: str) -> LeakView:
+    """Report a leak of ``name`` and return how the response stands. Errors as `Client.post`."""
     path = f"/credentials/{segment(name)}/leaks"
     return parse(LeakView, await client.post(path, {"reason": reason}, secrets.token_hex(16)))
 
@@ -118,44 +99,63 @@ async def _read(client: Client, name: str) -> LeakView:
     return parse(LeakView, await client.get(f"/credentials/{segment(name)}/leak"))
 
 
-async def _list(client: Client, since: datetime) -> LeakList:
-    return parse(LeakList, await client.get("/leaks", {"since": since.isoformat()}))
+class Following:
+    """Follows responses, and says each thing once.
 
-
-class _Following:
-    """Follows responses, and says each thing once."""
+    Args:
+        client: Asks the daemon.
+        console: Where it is said, below it a bar of what is done.
+    """
 
     def __init__(self, client: Client, console: Console) -> None:
         self._client = client
         self._console = console
         self._clock = SystemClock()
         self._told: set[tuple[str, str, str]] = set()
+        self.lost: dict[str, RotatorError] = {}
+        """What could not be followed to its end, and why."""
 
     async def until_over(self, views: Sequence[LeakView], budget: timedelta) -> list[LeakView]:
-        """Return the responses as they are once nothing but time can help, or the budget is used up."""
+        """Return the responses as they are once nothing but time can help, or the budget is used up.
+
+        Never raises for one that cannot be asked about: it is `lost`, and the others are followed on.
+        """
         until = self._clock.monotonic() + budget.total_seconds()
         latest = {view.credential: view for view in views}
-        while True:
-            for view in latest.values():
-                self._tell(view)
-            open_still = [name for name, view in latest.items() if _may_change(view)]
-            left = until - self._clock.monotonic()
-            if not open_still:
-                return list(latest.values())
-            if left <= 0:
-                _say(self._console, [f"The budget of {render_duration(budget)} is used up; the daemon goes on."])
-                return list(latest.values())
-            await self._clock.sleep(min(LOOK_SECONDS, left))
-            for name in open_still:
-                latest[name] = await _read(self._client, name)
+        with watched(self._console, "leak response") as bar:
+            while True:
+                self._tell(latest.values(), bar)
+                open_still = [name for name, view in latest.items() if _may_change(view) and name not in self.lost]
+                left = until - self._clock.monotonic()
+                if not open_still:
+                    return list(latest.values())
+                if left <= 0:
+                    say(self._console, [f"The budget of {render_duration(budget)} is used up; the daemon goes on."])
+                    return list(latest.values())
+                await self._clock.sleep(min(LOOK_SECONDS, left))
+                for name in open_still:
+                    latest[name] = await self._look(latest[name])
 
-    def _tell(self, view: LeakView) -> None:
-        for step in _worth_telling(view):
-            key = (view.credential, step.name, step.message)
-            if key not in self._told:
-                self._told.add(key)
-                word = "done" if step.is_done else "waits"
-                _say(self._console, [f"{view.credential}: {step.name}: {word}: {step.message}"])
+    async def _look(self, before: LeakView) -> LeakView:
+        try:
+            return await _read(self._client, before.credential)
+        except RotatorError as error:
+            self.lost[before.credential] = error
+            return before
+
+    def _tell(self, views: Collection[LeakView], bar: Bar) -> None:
+        bar.of(sum(len(view.steps) for view in views) or None)
+        bar.at(sum(step.is_done for view in views for step in view.steps))
+        for view in views:
+            for step in _worth_telling(view):
+                self._tell_step(view.credential, step)
+
+    def _tell_step(self, credential: str, step: StepView) -> None:
+        key = (credential, step.name, step.message)
+        if key not in self._told:
+            self._told.add(key)
+            word = "done" if step.is_done else "waits"
+            say(self._console, [f"{credential}: {step.name}: {word}: {step.message}"])
 
 
 def _worth_telling(view: LeakView) -> Iterator[StepView]:
@@ -171,7 +171,8 @@ def _may_change(view: LeakView) -> bool:
     return any(not step.is_done and step.waits_for is not Waits.TIME for step in view.steps)
 
 
-def _verdict(view: LeakView) -> list[str]:
+def verdict(view: LeakView) -> list[str]:
+    """Return whether it is over; where it is not, what is left, and for whom."""
     if view.is_over:
         return [f"{view.credential}: over: replaced everywhere, and what leaked is dead."]
     left = [step for step in view.steps if not step.is_done]
@@ -184,15 +185,8 @@ def _is_ours(step: StepView) -> bool:
     return step.waits_for is not Waits.PERSON or step.name == "dead"
 
 
-def _completeness(listed: LeakList, since: datetime) -> list[str]:
-    at = f"{since:%Y-%m-%d %H:%M:%SZ}"
-    newer = listed.credentials - len(listed.older)
-    lines = [f"{newer} of {listed.credentials} credentials use a version that was obtained after {at}."]
-    lines += [f"  older, or without any: {name}" for name in listed.older]
-    return lines + [f"  leak not over: {view.credential}" for view in listed.open]
-
-
-def _say(console: Console, lines: Collection[str]) -> None:
+def say(console: Console, lines: Collection[str]) -> None:
+    """Print ``lines``, with what a terminal would take for commands taken out."""
     for line in lines:
         console.print(Text(plain(line)))
 

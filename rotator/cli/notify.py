@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from rotator.cli.manual import ASKS_NO_DAEMON, manual
 from rotator.cli.options import DEFAULT_CONFIG, ConfigPath
 
+EXAMPLES = "Examples:\n\nrotator notify test ops\n\nrotator notify test chat ./rotator.yaml"
 app = typer.Typer(
     help="Tell people what needs them: try whether messages arrive.",
     no_args_is_help=True,
-    epilog="Examples:\n\nrotator notify test ops\n\nrotator notify test chat ./rotator.yaml",
+    epilog=manual(EXAMPLES, ASKS_NO_DAEMON),
 )
 
 
@@ -20,7 +22,7 @@ def begin() -> None:
     """Tell people what needs them: try whether messages arrive."""
 
 
-@app.command("test")
+@app.command("test", epilog=manual(EXAMPLES, ASKS_NO_DAEMON))
 def try_out(
     name: Annotated[str, typer.Argument(help="Destination, as in the section notifications.")],
     path: ConfigPath = DEFAULT_CONFIG,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,7 @@ from rich.text import Text
 from rotator.admin.plan_models import CredentialPlanView, PlanView, TargetPlanView
 from rotator.cli.client import Client, Door, open_client, parse
 from rotator.cli.failure import UsageError, plain
+from rotator.cli.progress import watched
 from rotator.cli.status_show import make_console
 
 
@@ -36,17 +38,32 @@ async def show(door: Door, wanted: Wanted, *, out: Path | None, form: Literal["j
     Raises:
         UsageError: The file cannot be written. Otherwise as `Client.get`.
     """
+    console = make_console()
     async with open_client(door) as client:
-        plan = await read(client, wanted)
+        with nullcontext() if form == "json" else watched(console, "reading targets"):
+            plan = await read(client, wanted)
     if form == "json":
         print(plan.model_dump_json(indent=2))
     else:
-        make_console().print(draw(plan))
-    if out is None:
-        return
-    _write(plan, out)
+        console.print(draw(plan))
+    if out is not None:
+        _write(plan, out)
     if form == "table":
-        make_console().print(Text(plain(f"Written to {out}. Do it with: rotator apply {out}")))
+        console.print(Text(plain(_next(plan, wanted, out))))
+
+
+def _next(plan: PlanView, wanted: Wanted, out: Path | None) -> str:
+    """Return the last line: what to do with the plan."""
+    if out is not None:
+        return f"Written to {out}. Do it with: rotator apply {out}"
+    if not plan.credentials:
+        return "Add one to the configuration; docs/configuration.md says how."
+    asked = "".join([*(f" {name}" for name in wanted.names), " --rotate" if wanted.asked else ""])
+    if any(one.rotates for one in plan.credentials):
+        return f"To do exactly this: rotator plan{asked} --out FILE, then rotator apply FILE"
+    if any(target.error or target.odd_count for one in plan.credentials for target in one.targets):
+        return "Not all is as it should be; what each target needs: rotator targets"
+    return f"To plan what is not due: rotator plan{asked or ' NAME'} --rotate"
 
 
 def _write(plan: PlanView, out: Path) -> None:

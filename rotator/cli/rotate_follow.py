@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from rotator.admin.models import Accepted, RotationView
 from rotator.cli.client import Client, Door, open_client, parse, segment
-from rotator.cli.failure import ExitCode, UsageError, plain
+from rotator.cli.failure import ExitCode, UsageError, advised, plain
+from rotator.cli.progress import Bar, watched
 from rotator.cli.status_show import make_console
 from rotator.cli.words import ended
 from rotator.config.duration import parse_duration, render_duration
 from rotator.domain.rotation import Step
+from rotator.errors import RotatorError
 
 _GOOD = frozenset({"succeeded", "unchanged"})
 
@@ -90,13 +91,16 @@ async def _ask_and_follow(door: Door, asking: Asking, console: Console) -> ExitC
     async with open_client(door) as client:
         accepted = await _request(client, asking)
         console.print(_accepted(accepted))
+        look = f"rotator status {asking.name}"
         try:
             async with asyncio.timeout(asking.patience.total_seconds()):
-                return await _follow(client, accepted.rotation, console)
+                return await _follow(client, accepted.rotation, look, console)
         except TimeoutError:
             waited = render_duration(asking.patience)
-            console.print(Text(f"Still running after {waited}; it goes on in the daemon: rotator status {asking.name}"))
+            console.print(Text(plain(f"Still running after {waited}; it goes on in the daemon: {look}")))
             return ExitCode.FAILED
+        except RotatorError as error:
+            raise advised(error, f"Rotation {accepted.rotation} goes on in the daemon; see it with: {look}") from error
 
 
 def _accepted(accepted: Accepted) -> Text:
@@ -104,56 +108,70 @@ def _accepted(accepted: Accepted) -> Text:
     return Text(plain(f"rotation {accepted.rotation} {verb}"))
 
 
-async def _follow(client: Client, rotation: str, console: Console) -> ExitCode:
-    with _progress(console) as progress:
-        async with contextlib.aclosing(client.events(f"/rotations/{segment(rotation)}/events")) as events:
-            outcome = await _Drawing(progress).until_end(events)
+async def _follow(client: Client, rotation: str, look: str, console: Console) -> ExitCode:
+    with watched(console, str(Step.ISSUE)) as bar:
+        drawing = Drawing(console, bar)
+        outcome = await outcome_of(client, rotation, drawing.draw)
     if outcome is None:
-        console.print(Text("The daemon stopped; the rotation goes on when it starts again."))
+        console.print(Text(plain(f"The daemon stopped; the rotation goes on when it starts again: {look}")))
         return ExitCode.FAILED
+    return tell_end(outcome, console)
+
+
+async def outcome_of(
+    client: Client, rotation: str, draw: Callable[[str, dict[str, Any]], None]
+) -> tuple[str, str] | None:
+    """Return how a rotation ended, as a word and a sentence; None when the daemon stopped before.
+
+    Errors as `Client.get`.
+
+    Args:
+        client: Asks the daemon.
+        rotation: Its id.
+        draw: Gets every event before the end, by name and value.
+    """
+    async with contextlib.aclosing(client.events(f"/rotations/{segment(rotation)}/events")) as events:
+        async for name, value in events:
+            if name == "end":
+                outcome = str(value.get("outcome", ""))
+                return outcome, ended(RotationView.model_validate(value.get("rotation")), outcome)
+            draw(name, value)
+    return None
+
+
+def tell_end(outcome: tuple[str, str], console: Console) -> ExitCode:
+    """Print how a rotation ended, and return whether that is what was wanted."""
     word, text = outcome
     console.print(Text(plain(text), style="green" if word in _GOOD else "red"))
     return ExitCode.DONE if word in _GOOD else ExitCode.FAILED
 
 
-def _progress(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-
-
-class _Drawing:
-    """Draws the events of one rotation.
+class Drawing:
+    """Draws the events of one rotation: steps as lines, deliveries as a bar.
 
     Args:
-        progress: Counts deliveries, on a terminal.
+        console: Where.
+        bar: Says which step runs, and counts deliveries.
     """
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task = progress.add_task("deliveries", total=None)
+    def __init__(self, console: Console, bar: Bar) -> None:
+        self._console = console
+        self._bar = bar
         self._told: set[str] = set()
 
-    async def until_end(self, events: AsyncIterator[tuple[str, dict[str, Any]]]) -> tuple[str, str] | None:
-        """Draw until the end; return the outcome and its sentence, None when the stream ended before."""
-        async for name, value in events:
-            if name == "end":
-                outcome = str(value.get("outcome", ""))
-                return outcome, ended(RotationView.model_validate(value.get("rotation")), outcome)
-            self._draw(name, value)
-        return None
-
-    def _draw(self, name: str, value: dict[str, Any]) -> None:
+    def draw(self, name: str, value: dict[str, Any]) -> None:
+        """Draw one event; what is not known is passed over."""
         if name == "state":
-            self._progress.update(self._task, total=value.get("placements") or None)
+            self._bar.of(value.get("placements") or None)
             self._say_steps_before(str(value.get("rotation", {}).get("step", "")))
         elif name == "step":
             self._say_step(str(value.get("step")), f"{value.get('message') or 'done'} ({value.get('seconds')} s)")
         elif name == "delivery":
-            self._progress.advance(self._task)
+            self._bar.advance()
             if value.get("error"):
                 self._say(f"  {value.get('target')}: {value.get('placement')}: {value.get('message')}")
         elif name == "deliveries":
-            self._progress.update(self._task, completed=value.get("confirmed", 0) + value.get("failed", 0))
+            self._bar.at(value.get("confirmed", 0) + value.get("failed", 0))
 
     def _say_steps_before(self, step: str) -> None:
         """Tell what ended before anybody listened."""
@@ -162,9 +180,13 @@ class _Drawing:
             self._say_step(done, "done")
 
     def _say_step(self, step: str, text: str) -> None:
-        if step not in self._told:
-            self._told.add(step)
-            self._say(f"  {step}: {text}")
+        if step in self._told:
+            return
+        self._told.add(step)
+        self._say(f"  {step}: {text}")
+        steps = [str(one) for one in Step]
+        if step in steps[:-1]:
+            self._bar.doing(steps[steps.index(step) + 1])
 
     def _say(self, text: str) -> None:
-        self._progress.console.print(Text(plain(text)))
+        self._console.print(Text(plain(text)))

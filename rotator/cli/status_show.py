@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -22,8 +23,12 @@ WATCH_SECONDS = 2.0
 
 
 def make_console() -> Console:
-    """Return a console for standard output that takes no text for markup."""
-    return Console(markup=False, highlight=False, emoji=False, soft_wrap=False)
+    """Return a console for standard output that takes no text for markup.
+
+    What is redrawn in place needs a terminal, whatever FORCE_COLOR says.
+    """
+    redraws = None if sys.stdout.isatty() else False
+    return Console(markup=False, highlight=False, emoji=False, soft_wrap=False, force_interactive=redraws)
 
 
 async def show(door: Door, name: str | None) -> ExitCode:
@@ -96,7 +101,7 @@ def _silence(lost: str, standing: Standing) -> Iterator[Text]:
 @contextmanager
 def _redrawn(console: Console) -> Iterator[Callable[[RenderableType], None]]:
     """Yield what draws in place on a terminal, and one below the other elsewhere."""
-    if not console.is_terminal:
+    if not console.is_interactive:
         yield console.print
         return
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rotator.cli import complete
-from rotator.cli.manual import ASKS_DAEMON, manual
+from rotator.cli.manual import ASKS_DAEMON, ASKS_SOCKET_ALONE, READS_NOTHING, manual
 from rotator.cli.options import DEFAULT_SOCKET, AsJson, Socket, TokenFile, Url
 
 EXAMPLES = (
@@ -46,7 +46,15 @@ def targets(
     asyncio.run(shown.print_json(door) if as_json else shown.show(door))
 
 
-@app.command("test")
+@app.command(
+    "test",
+    epilog=manual(
+        "Examples:\n\nrotator targets test prod\n\n"
+        "Exit codes: 0 all can be read, 1 something cannot, 2 wrong usage or no such name, "
+        "3 the daemon cannot be reached, 130 ended by Ctrl-C.",
+        ASKS_DAEMON,
+    ),
+)
 def try_out(name: Name, *, socket: Socket = DEFAULT_SOCKET, url: Url = None, token_file: TokenFile = None) -> None:
     """Read what a target holds, without writing: whether it can be reached and read, and what is found there."""
     import asyncio
@@ -57,7 +65,12 @@ def try_out(name: Name, *, socket: Socket = DEFAULT_SOCKET, url: Url = None, tok
     raise typer.Exit(asyncio.run(shown.try_out(Door(socket, url, token_file), name)))
 
 
-@app.command("add")
+@app.command(
+    "add",
+    epilog=manual(
+        "Examples:\n\nrotator targets add kubernetes\n\nrotator targets add docker_config > docker.yaml", READS_NOTHING
+    ),
+)
 def add(kind: Annotated[str, typer.Argument(help="Kind of target, such as kubernetes.")]) -> None:
     """Print a commented piece of configuration for a kind of target, to be filled in. Asks no daemon."""
     from rotator.cli.failure import UsageError
@@ -71,7 +84,10 @@ def add(kind: Annotated[str, typer.Argument(help="Kind of target, such as kubern
     typer.echo(stanza(kind, known[kind]), nl=False)
 
 
-@app.command("ack")
+@app.command(
+    "ack",
+    epilog=manual("Examples:\n\nrotator targets ack tago\n\nrotator targets ack tago --generation 7", ASKS_DAEMON),
+)
 def ack(
     name: Name,
     *,
@@ -93,7 +109,7 @@ def ack(
     asyncio.run(hand_over.acknowledge(door, name, chosen))
 
 
-@app.command("reveal")
+@app.command("reveal", epilog=manual("Examples:\n\nrotator targets reveal tago", ASKS_SOCKET_ALONE))
 def reveal(name: Name, *, socket: Socket = DEFAULT_SOCKET) -> None:
     """Show the login that a person is to enter at a target. Once: have your other window ready."""
     import asyncio

@@ -66,6 +66,8 @@ async def acknowledge(door: Door, name: str, generation: int) -> None:
     console.print(Text(plain(f"{done.placement} holds generation {done.generation} of {done.credential}, as you say.")))
     if done.left_behind:
         console.print(Text(plain(f"What was handed over is still there; remove it yourself: {done.left_behind}")))
+        return
+    console.print(Text("Nothing is left to do there. How all targets stand: rotator targets"))
 
 
 def _waiting(place: PlaceView) -> int:

@@ -14,6 +14,7 @@ from rich.text import Text
 from rotator.admin.target_models import HoldingView, PlaceList, PlaceView, TrialList
 from rotator.cli.client import Door, open_client, parse, segment
 from rotator.cli.failure import ExitCode, plain
+from rotator.cli.progress import watched
 from rotator.cli.status_show import make_console
 from rotator.cli.words import span
 from rotator.domain.place import PlaceState
@@ -41,16 +42,21 @@ async def read(door: Door) -> PlaceList:
 
 async def try_out(door: Door, name: str) -> ExitCode:
     """Have one target's placements read, and print what came of it. Errors as `Client.get`."""
-    async with open_client(door) as client:
-        body = await client.post(f"/targets/{segment(name)}/trials", {}, secrets.token_hex(16))
-    trials = parse(TrialList, body).trials
     console = make_console()
+    async with open_client(door) as client:
+        with watched(console, "reading the target"):
+            body = await client.post(f"/targets/{segment(name)}/trials", {}, secrets.token_hex(16))
+    trials = parse(TrialList, body).trials
     for one in trials:
         word = f"failed [{one.error}]" if one.error else "ok"
         subject = f"{one.placement}: " if one.placement else ""
         console.print(Text(plain(f"{word:<6} {subject}{one.message}")))
+    if failed := sum(bool(one.error) for one in trials):
+        again = f"Nothing was written. Mend that, then try again: rotator targets test {name}"
+        console.print(Text(plain(f"{failed} of {len(trials)} failed. {again}")))
+        return ExitCode.FAILED
     console.print(Text("Nothing was written. Whether writing is allowed shows at the next delivery."))
-    return ExitCode.FAILED if any(one.error for one in trials) else ExitCode.DONE
+    return ExitCode.DONE
 
 
 def draw(listed: PlaceList) -> RenderableType:

@@ -29,7 +29,7 @@ from rotator.sandbox.registry import SandboxRegistry
 T = TypeVar("T")
 
 SECRET = "canary-3f9c1b7d5e2a4860"
-SHARED = ("leaked", "mine", "planned", "rolled", "turned", "wrong")
+SHARED = ("leaked", "mine", "planned", "refused", "rolled", "turned", "wrong")
 """Credentials of the shared daemon: one that a test changes is that test's alone, and nobody changes ``mine``."""
 PATIENCE = 120
 """Seconds. A machine that does much else starts a daemon slowly; each wait is ended by an event."""

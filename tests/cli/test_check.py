@@ -214,9 +214,9 @@ async def test_a_login_that_cannot_be_read(run: Any, hub: SandboxRegistry, confi
 
 
 async def test_several_say_how_many_pull(run: Any, configured: str) -> None:
-    """The last line of several reports counts them, and a minted login is said to be left alone."""
+    """The last line of several reports counts them and says what next; a minted login is said to be left alone."""
     ended = await run("check", "--all", "--config", configured)
-    assert ended.out.splitlines()[-1] == "2 of 3 pull"
+    assert ended.out.splitlines()[-1] == "2 of 3 pull. What to do stands beside `do`, then check again."
     assert "issued by the daemon" in ended.out
 
 

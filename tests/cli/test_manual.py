@@ -22,10 +22,10 @@ def commands(group: Any, *path: str) -> dict[tuple[str, ...], Any]:
 
 
 COMMANDS = commands(typer.main.get_command(app))
-ALONE = [words for words in COMMANDS if len(words) == 1]
+GROUPS = sorted({words[:1] for words in COMMANDS if len(words) > 1})
 
 
-@pytest.mark.parametrize("words", ALONE, ids=" ".join)
+@pytest.mark.parametrize("words", [*COMMANDS, *GROUPS], ids=" ".join)
 async def test_help_says_how_it_ends_and_what_it_heeds(run: Any, words: tuple[str, ...]) -> None:
     """Each command's help has a sentence, examples, exit codes, files and environment, and fits 60 columns."""
     told = await run(*words, "--help", COLUMNS="60")
