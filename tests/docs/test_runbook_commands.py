@@ -20,6 +20,9 @@ LAST = ("rotate", "rollback", "leak", "targets reveal", "targets ack")
 PERSONS = ("targets reveal", "targets ack")
 """What is about the one target that a person fills in."""
 
+NEEDED = "$ rotator status"
+"""Ends with 1, since a person is needed at that target when it is run."""
+
 
 def commands() -> list[str]:
     """Return each distinct command of all pages; those that differ in the reason alone are one."""
@@ -62,7 +65,7 @@ async def test_every_command_was_typed(on_call: Any) -> None:
     ends = on_call.run_all([fill_in(line, fillings(on_call)) for line in lines])
     for line in lines:
         ended = await anext(ends)
-        if ended.code or "Traceback" in ended.text:
+        if ended.code != (line == NEEDED) or "Traceback" in ended.text:
             failed[line] = (ended.code, ended.text)
     await ends.aclose()
     assert failed == {}
