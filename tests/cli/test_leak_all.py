@@ -46,6 +46,8 @@ class Api:
                 self.reported.append(name)
                 self.broken |= {("GET", "/leaks")} if self.is_listed_once else set()
                 return _json(_view(name, is_over=False))
+            case ["POST", "credentials", _, "rotations"]:
+                return web.json_response({"rotation": "r1", "joined": False}, status=202)
             case ["GET", "credentials", name, "leak"]:
                 self.older.remove(name)
                 return _json(_view(name, is_over=True))
@@ -143,3 +145,14 @@ async def test_where_the_list_cannot_be_had_at_the_end(run: Any, api: Api) -> No
     assert any(line.startswith("  NOT reported: first: ") for line in lines)
     assert lines[-2] == "rotator: the daemon says: the state is full"
     assert lines[-1].endswith("look again with: rotator leak --all --since 2026-11-28T09:00:00Z")
+
+
+async def test_one_that_cannot_be_followed_says_how_to_look_again(run: Any, api: Api) -> None:
+    """Once something was begun, the advice of whatever goes wrong is that it goes on, and how to see it."""
+    api.broken |= {("GET", "/credentials/first/leak"), ("GET", "/rotations/r1/events")}
+    at = ("--reason", "x", "--socket", str(api.socket))
+    leak, rotate = await run("leak", "first", *at), await run("rotate", "first", *at)
+    went_wrong = "rotator: the daemon says: the state is full\n  "
+    on = "goes on in the daemon"
+    assert (leak.code, leak.err) == (1, f"{went_wrong}The response {on}; follow it again with: rotator leak first\n")
+    assert (rotate.code, rotate.err) == (1, f"{went_wrong}Rotation r1 {on}; see it with: rotator status first\n")
