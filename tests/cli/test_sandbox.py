@@ -25,12 +25,15 @@ def test_what_it_prints_can_be_run() -> None:
     command = [*PROGRAM, "sandbox", "--flavour", "ecr"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={"PYTHONUNBUFFERED": "1"}) as played:
         assert played.stdout is not None
-        printed = [played.stdout.readline() for _ in range(9)]
-        line = next(line for line in printed if "expired.json" in line)
-        check = [*PROGRAM, *shlex.split(line)[1:], "--json"]
-        checked = subprocess.run(check, capture_output=True, text=True, timeout=60, check=False)
-        played.send_signal(signal.SIGINT)
-        assert played.wait(30) == 0
+        try:
+            printed = [played.stdout.readline() for _ in range(9)]
+            line = next(line for line in printed if "expired.json" in line)
+            check = [*PROGRAM, *shlex.split(line)[1:], "--json"]
+            checked = subprocess.run(check, capture_output=True, text=True, timeout=60, check=False)
+            played.send_signal(signal.SIGINT)
+            assert played.wait(30) == 0
+        finally:
+            played.kill()
     assert checked.returncode == 1, checked.stderr
     assert json.loads(checked.stdout)[0]["verdict"] == "auth_expired"
     assert not Path(check[-2]).exists()
