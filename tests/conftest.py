@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,9 @@ from rotator.sandbox.clock import ManualClock
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)
 settings.register_profile("soak", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job, and then in our children, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CORPUS = "test_documented_answers_are_diagnosed"
 """The test over every documented answer, in tests/registry/test_diagnose.py."""
