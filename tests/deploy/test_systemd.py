@@ -177,7 +177,7 @@ def test_the_demo_needs_no_more_calls(confine: list[str]) -> None:
 CONFIG = """
 version: 1
 store: {{url: "sqlite:///{state}/rotator.db", seal_key_file: {credentials}/seal-key}}
-admin: {{socket: "{state}/admin.sock", listen: "127.0.0.1:0", tokens_file: {credentials}/tokens}}
+admin: {{socket: "{state}/admin.sock", listen: "127.0.0.1:0", tokens_file: {credentials}/tokens, behind_proxy: true}}
 metrics: {{listen: "127.0.0.1:0"}}
 credentials:
   hub:
@@ -212,7 +212,7 @@ def test_the_daemon_starts_as_the_service_does(
     command = [unshare, "--mount", str(HERE / "service.sh"), str(given), str(state), *without, *daemon]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, (tmp_path / "log").open("w") as log:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(120)
+        manager.settimeout(60)
         environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
         with subprocess.Popen(command, env=environment, stderr=log) as process:
             try:
