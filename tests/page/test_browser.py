@@ -221,9 +221,9 @@ def test_another_page_cannot_send_our_form(browser: Browser, served: Any, seen: 
 
     assert answer.value.status == 403
     assert served.daemon.acts == []
+    tab.context.close()
     seen.console.clear()  # the browser tells of the status
     seen.foreign.clear()  # the trap itself
-    tab.context.close()
 
 
 def press_until(page: Page, text: str) -> None:

@@ -33,7 +33,7 @@ from rotator.secret import Fingerprinter, Secret
 from rotator.sources.env import EnvSource
 from rotator.sources.vault import VaultSource, VaultTools
 
-ROLES = Path(__file__).parents[2] / "deploy" / "kubernetes"
+ROLES = Path(__file__).parents[2] / "deploy" / "kubernetes" / "rights" / "own"
 START_SECONDS = 60
 PRIVILEGE_SEPARATION = Path("/run/sshd")
 

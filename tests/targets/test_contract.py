@@ -56,7 +56,7 @@ from rotator.targets.webhook import WebhookConfig, WebhookTarget
 from rotator.transport import Transport
 
 CANARY = "canary-90c2e7f1b64d"
-ROLES = Path(__file__).parents[2] / "deploy" / "kubernetes"
+ROLES = Path(__file__).parents[2] / "deploy" / "kubernetes" / "rights"
 
 
 @dataclass
@@ -105,10 +105,10 @@ async def _docker_config(world: World) -> Harness:
     return Harness(DockerConfigTarget("edge", config, world.context), add_foreign, has_foreign)
 
 
-async def _kubernetes(world: World, role: str = "role.yaml", *, holds_one: bool = False, **options: Any) -> Harness:
+async def _kubernetes(world: World, rights: str = "own", *, holds_one: bool = False, **options: Any) -> Harness:
     """Return a target that has exactly the rights that are shipped for its mode."""
     cluster = await world.stack.enter_async_context(SandboxKubernetes())
-    bodies = yaml.safe_load_all((ROLES / role).read_text())
+    bodies = yaml.safe_load_all((ROLES / rights / "role.yaml").read_text())
     rules = [{**rule, "namespace": "web"} for body in bodies for rule in body.get("rules", ())]
     cluster.add_token(CANARY, rules)
     cluster.add_namespace("web")
@@ -131,7 +131,7 @@ async def _kubernetes(world: World, role: str = "role.yaml", *, holds_one: bool 
 
 
 async def _kubernetes_merge(world: World) -> Harness:
-    return await _kubernetes(world, "role-merge.yaml", mode="merge")
+    return await _kubernetes(world, "merge", mode="merge")
 
 
 ARGOCD_URL = {"url": "ghcr.io/acme"}
@@ -143,7 +143,7 @@ async def _kubernetes_argocd_repository(world: World) -> Harness:
 
 async def _kubernetes_argocd_repo_creds(world: World) -> Harness:
     options = {"secret_template": "argocd_repo_creds", "data": ARGOCD_URL, "mode": "merge"}
-    return await _kubernetes(world, "role-merge.yaml", holds_one=True, **options)
+    return await _kubernetes(world, "merge", holds_one=True, **options)
 
 
 async def _kubernetes_flux(world: World) -> Harness:
@@ -160,7 +160,7 @@ async def _kubernetes_basic_auth(world: World) -> Harness:
 
 async def _kubernetes_opaque(world: World) -> Harness:
     keys = {"{credential}.user": "username", "{CREDENTIAL}_PASSWORD": "password", "config.json": "docker_config"}
-    return await _kubernetes(world, "role-merge.yaml", mode="merge", secret_template="opaque", keys=keys)
+    return await _kubernetes(world, "merge", mode="merge", secret_template="opaque", keys=keys)
 
 
 async def _kubernetes_real(world: World) -> Harness:
