@@ -10,7 +10,7 @@ LOCK := env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-comp
 DEBIAN_PACKAGES := buildah chromium docker-registry kubectl=kubernetes-client openssh-server openssl postgresql prometheus \
   prometheus-alertmanager skopeo strace util-linux
 
-.PHONY: help demo test lint format bench soak rules reference lock openapi packages clean
+.PHONY: help demo test lint format bench image soak rules reference lock openapi packages clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ format: $(VENV)/dev.stamp  ## Format the code
 
 bench: $(VENV)/dev.stamp  ## Measure; prints ratios against a reference of the same run
 	$(PYTEST) -m benchmark -s -p no:xdist tests/benchmark
+
+image: $(VENV)/dev.stamp packages  ## Build the container image and run the demo in it
+	$(PYTEST) -m "image and not soak" -p no:xdist tests/deploy/image
 
 soak: $(VENV)/dev.stamp packages  ## Run the long sweeps
 	$(PYTEST) -m soak

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.image]
 
 ROOT = Path(__file__).parents[3]
 FOREIGN = {"bash", "busybox", "dash", "sh", "perl", "apt", "apt-get", "dpkg", "pip", "pip3", "curl", "wget", "ldconfig"}
