@@ -448,12 +448,19 @@ class Scene:
         self.slow.clear()
         for name, vendor in self.vendors.items():
             vendor.fault, vendor.cannot_tell, vendor.retire_fault = None, False, None
-            if vendor.value in vendor.refused and STRATEGIES[name] is Strategy.READ:
-                self.source_changes(name)
+            if vendor.value in {*vendor.refused, *self.leaked()} and STRATEGIES[name] is Strategy.READ:
+                self.source_changes(name)  # as the error asks a person to
         for target in self.targets:
             target.faults.clear()
             target.finds_broken.clear()
             target.list_fault = target.loses_answer = None
+
+    def leaked(self) -> set[str]:
+        """Return the secrets that were reported as leaked and are still kept."""
+        store = self.world.store
+        return {
+            store.secrets[key].reveal() for key, one in store.kept.items() if one.leaked_at and key in store.secrets
+        }
 
     def source_changes(self, name: str) -> None:
         """Put another token at the source."""
