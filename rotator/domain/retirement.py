@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from rotator.domain.model import Strategy, Version
+from rotator.domain.model import Stage, Strategy, Version
 
 GRACE = timedelta(days=1)
 """Enough for holders that nobody knows of to show themselves by failing before a person has gone home."""
@@ -82,7 +82,7 @@ def _why_forget(leaving: Leaving) -> str:
     version = leaving.version
     reasons = (
         (version.dead_at is not None, "the registry refuses it"),
-        (any(_is_same(version, other) for other in leaving.others), "its secret is in use under another generation"),
+        (any(_carries_on(other, version) for other in leaving.others), "its secret is in use under a newer generation"),
         (any(_is_in_its_place(other, version) for other in leaving.others), "overwritten at the vendor by a newer one"),
         (version.expiry.is_past(leaving.now), "it has expired"),
     )
@@ -91,6 +91,8 @@ def _why_forget(leaving: Leaving) -> str:
 
 def _why_wait(leaving: Leaving) -> str:
     version = leaving.version
+    if any(_is_same(version, other) for other in leaving.others):
+        return "its secret is in use, or may come into use, under another generation"
     if leaving.held_by:
         return f"may still be needed at {', '.join(sorted(leaving.held_by))}"
     over_at = (version.superseded_at or leaving.now) + leaving.grace
@@ -100,13 +102,20 @@ def _why_wait(leaving: Leaving) -> str:
 
 
 def _is_in_its_place(other: Version, version: Version) -> bool:
-    return bool(version.handle) and version.handle == other.handle and other.generation > version.generation
+    is_newer = other.generation > version.generation and not _is_same(version, other)
+    return bool(version.handle) and version.handle == other.handle and is_newer
 
 
 def is_alive(version: Version, others: Collection[Version], now: datetime) -> bool:
     """Return whether an old ``version`` may still work: nobody saw it refused, and its time has not come."""
     is_gone = version.dead_at is not None or version.expiry.is_past(now)
     return not is_gone and not any(_is_same(version, other) for other in others)
+
+
+def _carries_on(other: Version, version: Version) -> bool:
+    """Return whether ``version`` lives on as ``other``. One that is pending may still be given up."""
+    is_newer = other.generation > version.generation and other.stage is not Stage.PENDING
+    return is_newer and _is_same(version, other)
 
 
 def _is_same(version: Version, other: Version) -> bool:

@@ -41,8 +41,20 @@ def left(**facts: object) -> Leaving:
         pytest.param(
             left(fingerprint="2" * 16),
             Action.FORGET,
-            "its secret is in use under another generation",
+            "its secret is in use under a newer generation",
             id="the same secret serves",
+        ),
+        pytest.param(
+            replace(left(), others=[NEW, replace(OLD, generation=3, stage=Stage.PENDING)]),
+            Action.WAIT,
+            "its secret is in use, or may come into use, under another generation",
+            id="the same secret is on its way",
+        ),
+        pytest.param(
+            replace(left(fingerprint="2" * 16, generation=3), others=[NEW]),
+            Action.WAIT,
+            "its secret is in use, or may come into use, under another generation",
+            id="the same secret serves under an older generation",
         ),
         pytest.param(left(handle="b"), Action.FORGET, "overwritten at the vendor by a newer one", id="slot reused"),
         pytest.param(
