@@ -48,6 +48,8 @@ def start(config: Config, how: str) -> int:
             os.kill(os.getpid(), signal.SIGSTOP)
         asyncio.run(rotate(config))
         os._exit(0)
+    if how == "held":
+        os.waitpid(child, os.WUNTRACED)  # it has stopped: woken before that, it would then stop for good
     print(child, flush=True)
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)
