@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -14,6 +14,7 @@ from rotator.domain.due import Due, Situation, first_due, next_due_at
 from rotator.domain.events import Crashed, RotationFinished, RotationStarted, StoreFailed
 from rotator.domain.rotation import Rotation, State, Step, end
 from rotator.domain.schedule import left_of_pause
+from rotator.domain.waves import Staging
 from rotator.engine.credential import Credential
 from rotator.engine.ledger import Ledger
 from rotator.engine.rotate import Rotator
@@ -28,6 +29,23 @@ NO_PAUSE = timedelta()
 HELD_BACK_AFTER_A_DEFECT = timedelta(seconds=30)
 STORE_PAUSE = timedelta(seconds=5)
 """How long nothing is started by schedule after the store failed: what cannot be journalled is not begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What a rotation that began now would be.
+
+    Args:
+        due: Why one is due; None when none is.
+        not_before: Until when an attempt by schedule is held back; None when it is not.
+        step: The first step.
+        staging: How what it brings would be rolled out.
+    """
+
+    due: Due | None
+    not_before: datetime | None
+    step: Step
+    staging: Staging
 
 
 class Dispatcher:
@@ -121,12 +139,14 @@ class Dispatcher:
         """Rotate ``name`` for the reason that a plan gave. Errors as `request`."""
         return await self._begin(self._named(name), due, by)
 
-    def outlook(self, name: str) -> tuple[Due | None, datetime | None, Step]:
-        """Return why ``name`` is due, until when an attempt by schedule is held back, and the first step of one."""
+    def prospect(self, name: str) -> Prospect:
+        """Return what a rotation of ``name`` that began now would be. Errors as `request`, of the name."""
         credential, now = self._named(name), self._world.clock.now()
         due, left = first_due(self._situation(credential, now)), self._left_of_pauses(name, now)
-        step, _ = self._opening(credential, due.reason if due is not None else "")
-        return due, now + left if left else None, step
+        reason = due.reason if due is not None else ""
+        step, restores = self._opening(credential, reason)
+        staging = self._rotator.staging(credential, reason, restores)
+        return Prospect(due, now + left if left else None, step, staging)
 
     def _named(self, name: str) -> Credential:
         credential = self._credentials.get(name)

@@ -244,15 +244,11 @@ class Issuer:
         live = self._ledger.live_versions(credential.name)
         same = [one for one in live if one.withdrawn_at is not None and one.fingerprint == fingerprint]
         has_leaked = any(one.leaked_at is not None for one in same)
-        return bool(same) and (has_leaked or not self._has_useless(credential))
-
-    def _has_useless(self, credential: Credential) -> bool:
-        current = self._ledger.current(credential.name)
-        return current is not None and current.is_useless(self._world.clock.now())
+        return bool(same) and (has_leaked or not self._ledger.has_useless(credential.name, self._world.clock.now()))
 
     async def _stay(self, credential: Credential, rotation: Rotation, issued: Issued) -> Moved:
         """End a rotation that would bring back what was withdrawn. From now on that value is no news."""
-        if self._has_useless(credential):
+        if self._ledger.has_useless(credential.name, self._world.clock.now()):
             raise VerificationError(
                 f"{credential.name}: the version in use does not work, and the source holds a value that leaked",
                 hint="Put a new token at the source; it is noticed by itself",

@@ -10,6 +10,7 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from rotator.domain.audit import AuditVerdict, ChainedRecord
 from rotator.domain.headroom import Sample
@@ -108,6 +109,11 @@ class Ledger:
     def current(self, credential: str) -> Version | None:
         """Return the version in use."""
         return self.version(credential, Stage.CURRENT)
+
+    def has_useless(self, credential: str, now: datetime) -> bool:
+        """Return whether the version in use is known not to work at ``now``: there is nothing to go back to."""
+        current = self.current(credential)
+        return current is not None and current.is_useless(now)
 
     def pending(self, credential: str) -> Version | None:
         """Return the version on its way into use."""

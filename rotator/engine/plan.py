@@ -12,7 +12,7 @@ from rotator.domain.due import Due
 from rotator.domain.model import Stage
 from rotator.domain.plan import CredentialPlan, Ending, Odd, TargetPlan, digest, lines, short_digest
 from rotator.domain.rotation import Step
-from rotator.domain.waves import EVERYWHERE, Spot
+from rotator.domain.waves import Spot, Staging
 from rotator.domain.waves import plan as plan_waves
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.dispatch import Dispatcher
@@ -30,8 +30,6 @@ READ_AT_MOST = 200
 READS_AT_ONCE = 4
 SHOWN = 20
 ASKED = Due("ManuallyTriggered", "not due; planned by a person")
-AT_ONCE = frozenset({"Leaked", "Withdrawn"})
-"""Reasons for which no stages are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +125,11 @@ class Planner:
 
     def _of(self, credential: Credential, seen: Mapping[DeliveryTarget, _Seen], *, is_asked: bool) -> CredentialPlan:
         name = credential.name
-        due, not_before, step = self.dispatcher.outlook(name)
-        due = due or (ASKED if is_asked else None)
+        prospect = self.dispatcher.prospect(name)
+        due = prospect.due or (ASKED if is_asked else None)
         current, pending = self.ledger.current(name), self.ledger.pending(name)
         running = self.dispatcher.running.get(name)
-        adopts = step is Step.VERIFY and pending is not None
+        adopts = prospect.step is Step.VERIFY and pending is not None
         rotates = due is not None and running is None
         coming = pending.generation if adopts and pending is not None else self.ledger.record(name).generation + 1
         return CredentialPlan(
@@ -139,21 +137,21 @@ class Planner:
             rotates=rotates,
             reason=due.reason if due is not None else "",
             message=due.message if due is not None else "nothing is due",
-            not_before=not_before,
-            step=step.value if rotates else "",
+            not_before=prospect.not_before,
+            step=prospect.step.value if rotates else "",
             next_generation=coming if rotates else 0,
             generation=current.generation if current else 0,
             fingerprint=current.fingerprint if current else "",
             pending=pending.generation if pending else 0,
             pending_fingerprint=pending.fingerprint if pending else "",
             running=running.id if running is not None else "",
-            targets=tuple(self._targets(credential, seen, due)),
+            targets=tuple(self._targets(credential, seen, prospect.staging)),
             endings=tuple(self._endings(credential)),
             options=self._options(credential),
         )
 
     def _targets(
-        self, credential: Credential, seen: Mapping[DeliveryTarget, _Seen], due: Due | None
+        self, credential: Credential, seen: Mapping[DeliveryTarget, _Seen], staging: Staging
     ) -> Iterator[TargetPlan]:
         spots: list[Spot] = [
             (target.name, placement)
@@ -161,8 +159,7 @@ class Planner:
             for placement in seen[target].placements
             if not target.refusal(credential.name, placement)
         ]
-        is_urgent = due is not None and due.reason in AT_ONCE
-        stages = plan_waves(spots, EVERYWHERE if is_urgent else credential.staging)
+        stages = plan_waves(spots, staging)
         for target in credential.targets:
             look = seen[target]
             if look.error:

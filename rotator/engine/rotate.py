@@ -143,7 +143,9 @@ class Rotator:
         """Bring every placement to the verified version; one that fails is retried later, alone."""
         version = self._pending(credential)
         try:
-            await self._staged.deliver(credential, version, self._staging(credential, rotation))
+            await self._staged.deliver(
+                credential, version, self.staging(credential, rotation.reason, rotation.restores)
+            )
         except HaltedError:
             await self._withdraw(version)
             raise
@@ -160,16 +162,17 @@ class Rotator:
         await self._ledger.commit(Changes(rotations=[moved]))
         return moved, str(report)
 
-    def _staging(self, credential: Credential, rotation: Rotation) -> Staging:
-        """Return how the version of ``rotation`` is rolled out: carefully, unless waiting is worse."""
-        if rotation.restores or self._has_useless(credential):
-            return REGARDLESS
-        return EVERYWHERE if rotation.reason == "Leaked" else credential.staging
+    def staging(self, credential: Credential, reason: str, restores: int) -> Staging:
+        """Return how a version is rolled out: carefully, unless waiting is worse.
 
-    def _has_useless(self, credential: Credential) -> bool:
-        """Return whether the version in use is known not to work, so that there is nothing to go back to."""
-        current = self._ledger.current(credential.name)
-        return current is not None and current.is_useless(self._world.clock.now())
+        Args:
+            credential: Of what.
+            reason: Why it is rotated; empty where nothing is due.
+            restores: The generation that is put back; 0 for none.
+        """
+        if restores or self._ledger.has_useless(credential.name, self._world.clock.now()):
+            return REGARDLESS
+        return EVERYWHERE if reason == "Leaked" else credential.staging
 
     async def _promote(self, credential: Credential, rotation: Rotation) -> Moved:
         """Make the pending version the current one; the one before stays known as the previous."""

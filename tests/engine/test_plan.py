@@ -12,10 +12,12 @@ import pytest
 from rotator.config.rollout import RolloutConfig
 from rotator.config.root import Config
 from rotator.domain.declares import Declares, Proof
+from rotator.domain.events import WaveFinished
 from rotator.domain.model import Strategy
 from rotator.domain.plan import changes, digest, lines
 from rotator.engine.plan import READ_AT_MOST, Planner
 from rotator.errors import ConflictError, NotFoundError, UnavailableError
+from rotator.ports import Changes
 
 HOUR = timedelta(hours=1)
 
@@ -120,6 +122,21 @@ async def test_reads_are_bounded(world: Any, target: Callable[..., Any]) -> None
 
     (prod,) = one.targets
     assert (prod.placements, prod.read, prod.waves) == (300, READ_AT_MOST, (1, 29, 120, 150))
+
+
+async def test_the_waves_are_those_of_the_rotation(world: Any, target: Callable[..., Any]) -> None:
+    """I7: where the version in use is refused no stages are made, and a plan says none."""
+    prod = target("prod", *(f"p{number:04}" for number in range(300)))
+    world.add("ecr", prod, rollout=RolloutConfig())
+    await world.rotate("ecr")
+    refused = replace(world.ledger.current("ecr"), rejected_at=world.clock.now())
+    await world.ledger.commit(Changes(versions=[refused]))
+
+    (one,) = await planner(world).plan([])
+    await world.rotate("ecr")
+
+    waves = [event for event in world.events if isinstance(event, WaveFinished) and event.generation == 2]
+    assert (one.reason, one.targets[0].waves, waves) == ("Rejected", (300,), [])
 
 
 async def test_policy_and_old_versions_are_shown(world: Any, target: Callable[..., Any]) -> None:
