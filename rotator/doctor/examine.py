@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from rotator.aws.ask import AwsTools
-from rotator.build import Sources, open_sources, open_targets
+from rotator.build import open_sources, open_targets
 from rotator.config.load import load
 from rotator.config.root import Config
 from rotator.doctor.aws import check_aws
@@ -82,14 +82,14 @@ def _by_sources(
     if sources.session is not None:
         checks.append(partial(check_vault, config, sources.session))
     checks.append(partial(check_aws, config, AwsTools(sources.by_name, None)))
-    checks.append(partial(_targets, config, sources, TargetContext(transport, clock, random.random), stack))
+    context = TargetContext(transport, clock, random.random, sources.by_name, sources.session)
+    checks.append(partial(_targets, config, context, stack))
     return checks
 
 
-async def _targets(config: Config, sources: Sources, context: TargetContext, stack: AsyncExitStack) -> list[Finding]:
-    whole = TargetContext(context.transport, context.clock, context.random, sources.by_name, sources.session)
+async def _targets(config: Config, context: TargetContext, stack: AsyncExitStack) -> list[Finding]:
     try:
-        targets = open_targets(config, whole, stack)
+        targets = open_targets(config, context, stack)
     except RotatorError as error:
         return [of_error("targets", "settings", error)]
     return await check_kubernetes({name: target.port for name, target in targets.items()})

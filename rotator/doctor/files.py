@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel
 from sqlalchemy.engine import make_url
 
-from rotator.config.ref import SecretRef
 from rotator.config.root import Config
 from rotator.doctor.finding import Finding, Level
-from rotator.sources.file import FileRules
+from rotator.doctor.refs import places_of
+from rotator.sources.file import FileRules, parse_location
 
 FAMILY = "files"
 
@@ -53,9 +52,12 @@ class Seen:
 
 def check_files(config: Config, config_path: Path) -> list[Finding]:
     """Return how every named file stands. Reads no content."""
-    files = [judge_file(wanted, _look(wanted.path)) for wanted in _wanted(config, config_path)]
+    secrets, unusable = places_of(config, "file", parse_location, FAMILY)
+    rules = FileRules(allow_group_read=config.files.allow_group_read)
+    private = [Wanted(path, "a secret", rules.forbidden_bits(path)) for path in sorted({path for path, _ in secrets})]
+    files = [judge_file(wanted, _look(wanted.path)) for wanted in [*_wanted(config, config_path), *private]]
     parents = [judge_parent(path, _look(path), os.access(path, os.W_OK)) for path in _parents(config)]
-    return files + parents
+    return unusable + files + parents
 
 
 def judge_file(wanted: Wanted, seen: Seen) -> Finding:
@@ -110,25 +112,6 @@ def _wanted(config: Config, config_path: Path) -> Iterator[Wanted]:
     yield Wanted(Path(config.admin.socket), "the daemon's socket", stat.S_IRWXO & ~stat.S_IXOTH, is_made=True)
     if config.admin.tokens_file:
         yield Wanted(Path(config.admin.tokens_file), "the file of the API's tokens", private)
-    rules = FileRules(allow_group_read=config.files.allow_group_read)
-    for path in sorted(set(secret_files(config))):
-        yield Wanted(path, "a secret", rules.forbidden_bits(path))
-
-
-def secret_files(value: object) -> Iterator[Path]:
-    """Yield every path that a ``{file: PATH}`` anywhere in ``value`` names."""
-    if isinstance(value, SecretRef):
-        if value.source == "file":
-            yield Path(value.location.partition("#")[0])
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from secret_files(getattr(value, name))
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from secret_files(one)
-    elif isinstance(value, (list, tuple)):
-        for one in value:
-            yield from secret_files(one)
 
 
 def _parents(config: Config) -> list[Path]:

@@ -7,16 +7,16 @@ out, ``root`` and ``deny`` among them; every token may ask both under the policy
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from pydantic import BaseModel
-
-from rotator.config.ref import SecretRef
 from rotator.config.root import Config
 from rotator.doctor.finding import Finding, Level, of_error
+from rotator.doctor.refs import places_of
 from rotator.errors import RotatorError
 from rotator.ports import Vault
+from rotator.sources.vault_kv import parse_location
+from rotator.targets.vault_kv import VaultKvConfig, parse_place
 
 FAMILY = "vault"
 READS = frozenset({"read", "list", "deny"})
@@ -32,9 +32,10 @@ async def check_vault(config: Config, vault: Vault) -> list[Finding]:
         mend = "Look at vault.address and vault.auth, and whether the role still exists"
         return [of_error(FAMILY, "login", error, mend)]
     found = [judge_token(looked)]
+    read, unusable = places_of(config, "vault", parse_location, FAMILY)
     written = _written(config)
-    places = sorted(set(_places(config)))
-    return found + [await _check_place(place, vault, written=place in written) for place in places]
+    places = sorted(written | {(place.mount, place.path) for place in read})
+    return found + unusable + [await _check_place(place, vault, written=place in written) for place in places]
 
 
 def judge_token(looked: Mapping[str, Any]) -> Finding:
@@ -91,36 +92,7 @@ def _capabilities(answer: Mapping[str, Any], path: str) -> list[str] | None:
     return [str(one) for one in listed] if isinstance(listed, list) else None
 
 
-def _places(config: Config) -> Iterator[tuple[str, str]]:
-    yield from _written(config)
-    for ref in _refs(config):
-        yield place_of(ref.location)
-
-
-def place_of(location: str) -> tuple[str, str]:
-    """Return mount and path of ``mount/path#key`` or ``nested/mount::path#key``."""
-    where = location.partition("#")[0]
-    separator = "::" if "::" in where else "/"
-    mount, _, path = where.partition(separator)
-    return mount, path
-
-
 def _written(config: Config) -> set[tuple[str, str]]:
     """Return where targets of the kind ``vault_kv`` write."""
-    targets = [target for target in config.targets.values() if target.type == "vault_kv"]
-    return {place_of(str(path)) for target in targets for path in getattr(target, "paths", ())}
-
-
-def _refs(value: object) -> Iterator[SecretRef]:
-    if isinstance(value, SecretRef):
-        if value.source == "vault":
-            yield value
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _refs(getattr(value, name))
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from _refs(one)
-    elif isinstance(value, (list, tuple)):
-        for one in value:
-            yield from _refs(one)
+    paths = [path for target in config.targets.values() if isinstance(target, VaultKvConfig) for path in target.paths]
+    return {(place.mount, place.path) for place in map(parse_place, paths)}

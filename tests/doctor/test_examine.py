@@ -190,6 +190,26 @@ async def test_what_is_down_keeps_no_check_from_its_answer(world: World) -> None
     assert (world.directory / "secret").stat().st_mode & 0o777 == 0o644
 
 
+async def test_places_are_read_as_the_sources_read_them(world: World) -> None:
+    """A file whose name has a ``#``, a nested mount and what is no place at all are told apart as the daemon would."""
+    text = (world.directory / "rotator.yaml").read_text()
+    named = world.private("id#2", "{}")
+    named.chmod(0o640)
+    for old, new in (
+        ("registries/hub#password", "team/kv::hub#password"),
+        ("/id}", "/id#2#id}"),
+        (f"{{file: {world.directory}/secret}}", '{vault: "nowhere"}'),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    world.private("rotator.yaml", text)
+    found = await world.examine()
+    assert found["files", str(named)][0].level is Level.FAIL
+    assert ("vault", "team/kv/data/hub") in found
+    (nowhere,) = found["vault", "nowhere"]
+    assert (nowhere.level, "mount/path#key" in nowhere.mend) == (Level.FAIL, True)
+
+
 async def test_a_state_that_is_none_fails(world: World) -> None:
     """A file that is no database, and a key that is none, are found, and stay as they are."""
     state = world.private("state.db", "no database, whatever its name is" * 100)
