@@ -13,6 +13,7 @@ from rotator.cli.client import Door, open_client, parse
 from rotator.cli.failure import ExitCode, plain
 from rotator.cli.progress import watched
 from rotator.cli.status_show import make_console
+from rotator.domain.words import counted
 
 
 async def show(door: Door, number: int, credential: str | None) -> None:
@@ -43,7 +44,7 @@ async def verify(door: Door) -> ExitCode:
         with watched(console, "checking the audit"):
             verdict = parse(VerdictView, await client.get("/audit/verdict"))
     if not verdict.broken_at:
-        console.print(Text(f"{verdict.records} records, each as it was written."))
+        console.print(Text(f"{counted(verdict.records, 'record')}, each as it was written."))
         console.print(Text("If your last export has more, the newest were cut off; else nothing is left to do."))
         return ExitCode.DONE
     found = f"BROKEN at record {verdict.broken_at}: {verdict.why}. The {verdict.records} before it are intact."

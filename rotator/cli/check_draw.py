@@ -14,8 +14,8 @@ from rich.text import Text
 
 from rotator.check.report import Base, Report
 from rotator.cli.failure import plain
-from rotator.cli.words import span
 from rotator.domain.headroom import Counted, Headroom
+from rotator.domain.words import span
 
 _WORD_COLUMNS = 12
 _LEAST_COLUMNS = 40

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
-
 import typer
 
 from rotator.cli.failure import plain
 from rotator.cli.manual import ASKS_NO_DAEMON, READS_NOTHING, manual
 from rotator.cli.options import DEFAULT_CONFIG, ConfigPath
+from rotator.domain.words import counted
 
 EXAMPLES = "Examples:\n\nrotator config check\n\nrotator config show ./rotator.yaml"
 app = typer.Typer(
@@ -28,7 +27,7 @@ def check(path: ConfigPath = DEFAULT_CONFIG) -> None:
     config = load(path, kinds())
     for warning in warnings(config):
         typer.echo(plain(f"warning: {warning}"), err=True)
-    typer.echo(f"ok: {_count(config.credentials, 'credential')}, {_count(config.targets, 'target')}")
+    typer.echo(f"ok: {counted(len(config.credentials), 'credential')}, {counted(len(config.targets), 'target')}")
 
 
 @app.command(epilog=manual("Examples:\n\nrotator config schema > rotator.schema.json", READS_NOTHING))
@@ -60,8 +59,3 @@ def show(path: ConfigPath = DEFAULT_CONFIG) -> None:
     from rotator.kinds import kinds
 
     typer.echo(render(load(path, kinds())), nl=False)
-
-
-def _count(things: Sized, word: str) -> str:
-    number = len(things)
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -17,6 +17,7 @@ from rotator.cli.client import Client, Door, open_client, parse
 from rotator.cli.failure import UsageError, plain
 from rotator.cli.progress import watched
 from rotator.cli.status_show import make_console
+from rotator.domain.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,8 @@ def _how(one: CredentialPlanView, target: TargetPlanView) -> str:
         return f"{right} of {target.placements} as they should be, {target.read} read"
     first = [f"{target.canaries} first"] if target.canaries else []
     steps = [*first, *(str(size) for size in target.waves)]
-    return f"{target.placements} placements" + (f", in steps: {', '.join(steps)}" if len(steps) > 1 else ", at once")
+    order = f"in steps: {', '.join(steps)}" if len(steps) > 1 else "at once"
+    return f"{counted(target.placements, 'placement')}, {order}"
 
 
 def _remarks(one: CredentialPlanView) -> Iterator[str]:

@@ -15,9 +15,10 @@ from rotator.admin.models import CredentialView, DaemonStatus, DeliveryView, Lim
 from rotator.admin.need_models import NeedView
 from rotator.cli.failure import plain
 from rotator.cli.status_table import bar, drawn_for, health_text, table
-from rotator.cli.words import forecast, left_of, life, outage, placed, pullable, span, unwell, upcoming
+from rotator.cli.words import forecast, left_of, life, outage, placed, pullable, unwell, upcoming
 from rotator.domain.attention import Severity
 from rotator.domain.status import Health
+from rotator.domain.words import counted, span
 
 MAX_NEEDS = 20
 
@@ -94,7 +95,8 @@ def _urgency(limit: LimitView) -> str:
 def _summary(standing: Standing) -> Text:
     by_health = Counter(one.health for one in standing.credentials)
     counts = ", ".join(f"{by_health[health]} {health}" for health in Health if by_health[health])
-    return Text(f"{len(standing.credentials)} credentials at {standing.now:%H:%M:%S} UTC: {counts}", style="bold")
+    total = counted(len(standing.credentials), "credential")
+    return Text(f"{total} at {standing.now:%H:%M:%S} UTC: {counts}", style="bold")
 
 
 def _unready(standing: Standing) -> Iterator[Text]:
@@ -113,7 +115,7 @@ def _needs(needs: Sequence[NeedView], now: datetime, console: Console) -> Iterat
     for need in needs[:MAX_NEEDS]:
         is_critical = need.severity is Severity.CRITICAL
         symbol = ("\N{MULTIPLICATION X}" if drawn_for(console).has_unicode else "x") if is_critical else "!"
-        style = "bold red" if is_critical else "yellow"
+        style = _loudness(need)
         ago = f" (for {span(now - need.since)})" if need.since is not None and need.since <= now else ""
         listed.add_row(Text(symbol, style), Text.assemble((f"{need.severity}: ", style), plain(f"{need.what}{ago}")))
         listed.add_row("", Text(plain(f"do: {need.next_step}")))
@@ -122,6 +124,11 @@ def _needs(needs: Sequence[NeedView], now: datetime, console: Console) -> Iterat
     yield listed
     if len(needs) > MAX_NEEDS:
         yield Text(f"  and {len(needs) - MAX_NEEDS} more")
+
+
+def _loudness(need: NeedView) -> str:
+    """Return Rich's style of a need; the first of several is the worst."""
+    return "bold red" if need.severity is Severity.CRITICAL else "yellow"
 
 
 def _unwell(standing: Standing) -> Iterator[Text]:
@@ -148,13 +155,13 @@ def _last_line(standing: Standing) -> Text:
     if count:
         what = "1 thing needs" if count == 1 else f"{count} things need"
         first = standing.daemon.needs[0]
-        return Text(plain(f"{what} you, first {first.credential}: {first.next_step}."), style="bold red")
+        return Text(plain(f"{what} you, first {first.credential}: {first.next_step}."), style=_loudness(first))
     return _nothing(standing)
 
 
 def _last_of_one(credential: CredentialView, needs: Sequence[NeedView], standing: Standing) -> Text:
     if needs:
-        return Text(plain(f"{credential.name} needs you: {needs[0].next_step}."), style="bold red")
+        return Text(plain(f"{credential.name} needs you: {needs[0].next_step}."), style=_loudness(needs[0]))
     if sentence := unwell(credential, standing.now):
         return Text(plain(f"Nothing needs you yet. {sentence}"))
     return _nothing(standing)

@@ -16,8 +16,8 @@ from rotator.cli.client import Door, open_client, parse, segment
 from rotator.cli.failure import ExitCode, plain
 from rotator.cli.progress import watched
 from rotator.cli.status_show import make_console
-from rotator.cli.words import span
 from rotator.domain.place import PlaceState
+from rotator.domain.words import span
 
 _STYLES = {PlaceState.IN_SYNC: "green", PlaceState.UNREACHABLE: "red", PlaceState.FAILING: "red"}
 

@@ -11,7 +11,8 @@ from rotator.admin.usage_routes import HolderView, UsageView
 from rotator.cli.client import Door, open_client, parse, segment
 from rotator.cli.failure import plain
 from rotator.cli.status_show import make_console
-from rotator.cli.words import pullable, span
+from rotator.cli.words import pullable
+from rotator.domain.words import counted, span
 
 SHOWN = 10
 """Placements named per target; --json has them all."""
@@ -50,7 +51,7 @@ def _target(holder: HolderView, usage: UsageView) -> Iterator[str]:
     ago = span(usage.now - holder.confirmed_at) if holder.confirmed_at is not None else ""
     confirmed = f"last confirmed {ago} ago" if ago else "not confirmed of late"
     missing = f", {holder.unconfirmed} hold none" if holder.unconfirmed else ""
-    yield f"  target  {holder.target} ({holder.kind}): {holder.count} placements{missing}, {confirmed}"
+    yield f"  target  {holder.target} ({holder.kind}): {counted(holder.count, 'placement')}{missing}, {confirmed}"
     for placement in holder.placements[:SHOWN]:
         yield f"            {placement}"
     if holder.count > SHOWN:

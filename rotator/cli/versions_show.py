@@ -13,8 +13,8 @@ from rotator.admin.version_models import VersionList, VersionView
 from rotator.cli.client import Door, open_client, parse, segment
 from rotator.cli.failure import plain
 from rotator.cli.status_show import make_console
-from rotator.cli.words import span
 from rotator.domain.model import Stage
+from rotator.domain.words import span
 
 
 async def show(door: Door, name: str) -> None:

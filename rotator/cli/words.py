@@ -9,8 +9,7 @@ from rotator.admin.models import CredentialView, ImageView, LimitView, RotationV
 from rotator.domain.headroom import HeadroomState
 from rotator.domain.rotation import State
 from rotator.domain.status import Health
-
-_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+from rotator.domain.words import span
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +48,6 @@ LOOKS: dict[Health, Look] = {
     Health.REJECTED: Look("\N{MULTIPLICATION X}", "x", "bold red"),
     Health.EXPIRED: Look("\N{MULTIPLICATION X}", "x", "bold red"),
 }
-
-
-def span(duration: timedelta) -> str:
-    """Return ``duration`` in its two largest units: ``6h 12m``, ``45s``, ``3d``; a negative one as zero."""
-    seconds = max(0, int(duration.total_seconds()))
-    parts: list[str] = []
-    for unit, size in _UNITS:
-        count, seconds = divmod(seconds, size)
-        if count or (unit == "s" and not parts):
-            parts.append(f"{count}{unit}")
-        elif parts:
-            break
-        if len(parts) == 2:  # noqa: PLR2004
-            break
-    return " ".join(parts)
 
 
 def life(credential: CredentialView, now: datetime) -> Life:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Wi
 
 from rotator.config.duration import parse_duration, render_duration
 from rotator.domain.waves import Halt, Staging
+from rotator.domain.words import counted
 
 _PERCENT = re.compile(r"(\d{1,3})%", re.ASCII)
 _COUNT = re.compile(r"(\d{1,6}) failures?", re.ASCII)
@@ -53,7 +54,7 @@ def parse_halt(value: Any) -> Halt:
 
 def render_halt(halt: Halt) -> str:
     """Return ``halt`` as people write it; `parse_halt` reads it back."""
-    count = [] if halt.failures is None else [f"{halt.failures} failure{'' if halt.failures == 1 else 's'}"]
+    count = [] if halt.failures is None else [counted(halt.failures, "failure")]
     return " or ".join(count + ([] if halt.share is None else [render_share(halt.share)]))
 
 

@@ -22,6 +22,7 @@ from rotator.doctor.peers import check_peers
 from rotator.doctor.process import check_process
 from rotator.doctor.state import check_state
 from rotator.doctor.vault import check_vault
+from rotator.domain.words import counted
 from rotator.errors import ConfigError, RotatorError
 from rotator.kinds import kinds
 from rotator.ports import Clock
@@ -56,8 +57,8 @@ async def examine(path: Path, clock: Clock, tell: Tell) -> list[Finding]:
         mend = error.hint or "Mend the file; rotator config check says whether it is whole"
         keep([Finding("configuration", str(path), Level.FAIL, mistake, mend) for mistake in error.mistakes])
         return found
-    counted = f"{len(config.credentials)} credentials, {len(config.targets)} targets"
-    keep([Finding("configuration", str(path), Level.OK, f"it loads: {counted}")])
+    holds = f"{counted(len(config.credentials), 'credential')}, {counted(len(config.targets), 'target')}"
+    keep([Finding("configuration", str(path), Level.OK, f"it loads: {holds}")])
     keep(await asyncio.to_thread(check_files, config, path))
     keep(await check_state(config.store))
     async with AsyncExitStack() as stack:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from rotator.domain.model import Delivery, DeliveryState, Version
 from rotator.domain.rotation import Rotation
+from rotator.domain.words import counted
 
 SHOWN = 20
 """So many placements are named in one record; of more, the number is told."""
@@ -129,7 +130,7 @@ def _of_group(
     outcome = INTENT if state is DeliveryState.INTENDED else state.value
     named = ", ".join(one.placement for one in members[:SHOWN])
     more = f" and {len(members) - SHOWN} more" if len(members) > SHOWN else ""
-    message = next((one.message for one in members if one.message), f"{len(members)} placements")
+    message = next((one.message for one in members if one.message), counted(len(members), "placement"))
     return AuditRecord(
         at, ENGINE, "deliver", credential, outcome, message, generation, subject=f"{target}: {named}{more}"
     )

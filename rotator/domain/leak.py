@@ -125,17 +125,17 @@ def _ended(facts: LeakFacts) -> LeakStep:
     left = [one for one in facts.leaked if one.ended_at is None and not _is_gone(one, facts.now)]
     if not left:
         return LeakStep("ended", is_done=True, message="no leaked version is left at the vendor")
-    numbers = ", ".join(str(one.generation) for one in left)
     if facts.can_end:
-        return LeakStep("ended", is_done=False, message=f"generation {numbers} is ended as soon as nobody needs it")
+        are = "is" if len(left) == 1 else "are"
+        message = f"{_named(left)} {are} ended as soon as nobody needs {'it' if len(left) == 1 else 'them'}"
+        return LeakStep("ended", is_done=False, message=message)
     if facts.strategy is Strategy.READ:
-        message = f"end generation {numbers} at the vendor, where it was made"
+        message = f"end {_named(left)} at the vendor, where the token was made"
         return LeakStep("ended", is_done=False, message=message, waits_for=Waits.PERSON)
     until = max((one.expiry.at for one in left if one.expiry.at is not None), default=None)
     when = f"until {until:%Y-%m-%d %H:%M:%SZ}" if until is not None else "for as long as the vendor lets it"
-    message = (
-        f"generation {numbers} cannot be ended and works {when}; to cut it off now, deny its principal at the vendor"
-    )
+    works = f"{'works' if len(left) == 1 else 'work'} {when}"
+    message = f"{_named(left)} cannot be ended and {works}; to end that now, deny the principal at the vendor"
     return LeakStep("ended", is_done=False, message=message, waits_for=Waits.TIME)
 
 
@@ -143,9 +143,14 @@ def _dead(facts: LeakFacts) -> LeakStep:
     left = [one for one in facts.leaked if not _is_gone(one, facts.now)]
     if not left:
         return LeakStep("dead", is_done=True, message="every leaked version was seen refused, or has expired")
-    numbers = ", ".join(str(one.generation) for one in left)
-    message = f"nobody has seen generation {numbers} refused yet"
+    message = f"nobody has seen {_named(left)} refused yet"
     return LeakStep("dead", is_done=False, message=message, waits_for=_ended(facts).waits_for)
+
+
+def _named(versions: Sequence[Version]) -> str:
+    """Return ``generation 3``, or ``generations 2, 3``."""
+    numbers = sorted(one.generation for one in versions)
+    return f"generation{'' if len(numbers) == 1 else 's'} {', '.join(map(str, numbers))}"
 
 
 def _is_gone(version: Version, now: datetime) -> bool:

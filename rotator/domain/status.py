@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,6 +13,7 @@ from rotator.domain.model import Delivery, Record, Version
 from rotator.domain.outage import Deadline, outage_deadline
 from rotator.domain.privilege import NOT_JUDGED, Privilege
 from rotator.domain.rotation import Rotation
+from rotator.domain.words import counted
 
 
 class Health(StrEnum):
@@ -130,13 +132,20 @@ def health_of(
         return Health.FAILING, f"the last {_attempts(record.failures)} failed; generation {current.generation} serves"
     behind = [one for one in targets if one.required and not one.in_sync]
     if behind:
-        missing = sum(one.placements - one.confirmed for one in behind)
-        names = ", ".join(one.target for one in behind)
-        return Health.PARTIAL, f"{missing or 'unknown'} placements of {names} have not confirmed it"
+        return Health.PARTIAL, _told(behind)
     refused = sum(len(one.refused) for one in targets)
-    kept = f"; policy keeps it from {refused} placement{'' if refused == 1 else 's'}" if refused else ""
+    kept = f"; policy keeps it from {counted(refused, 'placement')}" if refused else ""
     return Health.OK, f"in use, and confirmed by every required placement{kept}"
 
 
+def _told(behind: Sequence[TargetStatus]) -> str:
+    """Return how many placements have not confirmed what is in use, as far as it is known."""
+    names = ", ".join(one.target for one in behind)
+    missing = sum(one.placements - one.confirmed for one in behind)
+    if not missing:
+        return f"the placements of {names} cannot be listed"
+    return f"{counted(missing, 'placement')} of {names} {'has' if missing == 1 else 'have'} not confirmed it"
+
+
 def _attempts(count: int, which: str = "") -> str:
-    return f"{count} {which}attempt{'' if count == 1 else 's'}"
+    return counted(count, f"{which}attempt")

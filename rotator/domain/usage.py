@@ -8,6 +8,7 @@ from datetime import datetime
 
 from rotator.domain.image import ImageStatus
 from rotator.domain.model import Expiry, Version
+from rotator.domain.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def consequences(registry: str, images: Sequence[str], holders: Sequence[Holder]
     count = sum(len(one.placements) for one in holding)
     pulled = ", ".join(images) if images else f"images of {registry}"
     more = "" if images else " (none is configured by name)"
-    places = f"{count} placement{'' if count == 1 else 's'} of {', '.join(one.target for one in holding)}"
+    places = f"{counted(count, 'placement')} of {', '.join(one.target for one in holding)}"
     return (
         f"If it dies now, whatever pulls {pulled}{more} with what {places} hold fails from then on.",
         "Containers that run are not touched; started anew where the image is not there yet, they fail.",

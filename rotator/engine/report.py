@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rotator.domain.words import counted
 from rotator.errors import RotatorError
 
 
@@ -30,4 +31,4 @@ class Report:
     def __str__(self) -> str:
         """Return a sentence with the counts."""
         waits = f", {self.deferred} wait for their turn" if self.deferred else ""
-        return f"{self.confirmed} of {self.confirmed + self.failed} placements confirmed{waits}"
+        return f"{self.confirmed} of {counted(self.confirmed + self.failed, 'placement')} confirmed{waits}"

@@ -12,8 +12,9 @@ from rotator.domain.model import Stage, Strategy
 from rotator.domain.plan import CredentialPlan, TargetPlan
 from rotator.domain.status import CredentialStatus
 from rotator.domain.usage import Usage
+from rotator.domain.words import counted
 from rotator.page.radius import Radius, radius_of
-from rotator.page.words import Badge, counted, moment, of_health, relative
+from rotator.page.words import Badge, moment, of_health, relative
 
 REASONS = {
     "rotate": "the token was shown in a build log",

@@ -14,22 +14,13 @@ from rotator.domain.model import Delivery, DeliveryState, Stage, Version
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus, TargetStatus
 from rotator.domain.usage import Usage
+from rotator.domain.words import counted
 from rotator.page.matrix import Cell, cell_of
 from rotator.page.needs import Item, Piece, items_of, pieces, tried_of
 from rotator.page.radius import PLACES_NAMED, Radius, radius_of
 from rotator.page.rotations import Attempt, attempts_of
 from rotator.page.timeline import Timeline, timeline_of
-from rotator.page.words import (
-    Badge,
-    Moment,
-    Tone,
-    badge,
-    counted,
-    maybe,
-    moment,
-    of_health,
-    relative,
-)
+from rotator.page.words import Badge, Moment, Tone, badge, maybe, moment, of_health, relative
 
 VERSIONS_SHOWN = 20
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rotator.domain.headroom import ANONYMOUS, Counted, HeadroomState, LimitStatus
-from rotator.page.words import Badge, Moment, Tone, badge, moment, relative, span
+from rotator.domain.words import span
+from rotator.page.words import Badge, Moment, Tone, badge, moment, relative
 
 LOW_PERCENT = 20
 

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from rotator.domain.model import DeliveryState
 from rotator.domain.status import CredentialStatus, Health, TargetStatus
-from rotator.page.words import Badge, Tone, badge, counted, of_health, relative
+from rotator.domain.words import counted
+from rotator.page.words import Badge, Tone, badge, of_health, relative
 
 PER_PAGE = 50
 """Rows that are drawn at once."""

@@ -12,12 +12,13 @@ from rotator.domain.headroom import LimitStatus
 from rotator.domain.leak import LeakProgress
 from rotator.domain.rotation import Rotation
 from rotator.domain.status import CredentialStatus, Health
+from rotator.domain.words import counted, span
 from rotator.page.headroom import Level, levels_of
 from rotator.page.matrix import PER_PAGE, Matrix, matrix_of, page_of
 from rotator.page.needs import Item, items_of, leaks_of, pieces, sentence, tried_of
 from rotator.page.rotations import Attempt, attempts_of
 from rotator.page.timeline import Timeline, timeline_of
-from rotator.page.words import Badge, Moment, Tone, badge, counted, moment, of_health, relative, span
+from rotator.page.words import Badge, Moment, Tone, badge, moment, of_health, relative
 
 NEEDS_SHOWN = 30
 BARS_SHOWN = 20
@@ -172,8 +173,8 @@ def _of_daemon(facts: Facts) -> tuple[Item, ...]:
 
 def _headline(facts: Facts, urgent: Sequence[Item], tried: Sequence[Item]) -> Badge:
     if urgent:
-        count = len(urgent)
-        return badge(Tone.BAD, f"{count} thing{'' if count == 1 else 's'} need{'s' if count == 1 else ''} you")
+        tone = Tone.BAD if any(one.state.tone is Tone.BAD for one in urgent) else Tone.WARN
+        return badge(tone, f"{counted(len(urgent), 'thing')} need{'s' if len(urgent) == 1 else ''} you")
     if facts.unready:
         return badge(Tone.QUIET, "The daemon is starting; nothing was checked yet")
     if not facts.statuses:

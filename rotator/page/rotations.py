@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rotator.domain.rotation import Rotation, State, Step
-from rotator.page.words import Badge, Moment, Tone, badge, brief, moment, of_state, span
+from rotator.domain.words import span
+from rotator.page.words import Badge, Moment, Tone, badge, brief, moment, of_state
 
 _WENT_WELL = frozenset({State.SUCCEEDED, State.DELIVERING, State.UNCHANGED})
 

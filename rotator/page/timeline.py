@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from rotator.domain.attention import Kind, needs_of
 from rotator.domain.model import Version
 from rotator.domain.status import CredentialStatus
-from rotator.page.words import Moment, Tone, maybe, relative, span
+from rotator.domain.words import span
+from rotator.page.words import Moment, Tone, maybe, relative
 
 NOW_X = 24.0
 """Where now is, in percent of the width."""

@@ -8,10 +8,7 @@ from enum import StrEnum
 
 from rotator.domain.rotation import State
 from rotator.domain.status import Health
-
-_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
-_LARGEST = 2
-"""Units of a duration that are shown."""
+from rotator.domain.words import span
 
 
 class Tone(StrEnum):
@@ -115,26 +112,6 @@ def relative(at: datetime, now: datetime) -> str:
     return f"in {span(at - now)}" if at > now else f"{span(now - at)} ago"
 
 
-def span(duration: timedelta) -> str:
-    """Return ``duration`` in its two largest units: ``6h 12m``, ``45s``, ``3d``; a negative one as ``0s``."""
-    seconds = max(0, int(duration.total_seconds()))
-    parts: list[str] = []
-    for unit, size in _UNITS:
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count}{unit}")
-        elif parts:
-            break
-        if len(parts) == _LARGEST:
-            break
-    return " ".join(parts) or "0s"
-
-
 def brief(seconds: float) -> str:
     """Return a measured duration: ``0.42 s`` below ten seconds, else as `span`."""
     return f"{seconds:.2f} s" if seconds < 10 else span(timedelta(seconds=seconds))  # noqa: PLR2004
-
-
-def counted(count: int, noun: str) -> str:
-    """Return ``1 place``, ``2 places``; 1,000 with its comma."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

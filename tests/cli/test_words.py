@@ -22,7 +22,7 @@ from rotator.admin.models import (
 )
 from rotator.admin.need_models import NeedView
 from rotator.cli.status_draw import Standing, draw_all, draw_limits, draw_one
-from rotator.cli.words import LOOKS, ended, forecast, left_of, life, placed, span, unwell, upcoming
+from rotator.cli.words import LOOKS, ended, forecast, left_of, life, placed, unwell, upcoming
 from rotator.domain.attention import Kind, Severity
 from rotator.domain.headroom import Headroom, HeadroomState, LimitStatus, Sample
 from rotator.domain.image import ImageStatus
@@ -76,25 +76,6 @@ def _rotation(**changes: Any) -> RotationView:
         by="uid 0",
     )
     return rotation.model_copy(update=changes)
-
-
-@pytest.mark.parametrize(
-    ("duration", "text"),
-    [
-        (timedelta(), "0s"),
-        (timedelta(seconds=-5), "0s"),
-        (timedelta(seconds=59), "59s"),
-        (timedelta(seconds=60), "1m"),
-        (timedelta(hours=6, minutes=12, seconds=59), "6h 12m"),
-        (timedelta(hours=24), "1d"),
-        (timedelta(days=90, seconds=1), "90d"),
-        (timedelta(days=1, hours=1, minutes=1), "1d 1h"),
-    ],
-    ids=str,
-)
-def test_a_span_has_two_units(duration: timedelta, text: str) -> None:
-    """A duration is put in its two largest neighbouring units."""
-    assert span(duration) == text
 
 
 @pytest.mark.parametrize(

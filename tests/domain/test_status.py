@@ -52,8 +52,8 @@ OPTIONAL = replace(LATE, target="edge", required=False)
             Health.FAILING,
             "the last 2 attempts failed; generation 3 serves",
         ),
-        (CURRENT, RECORD, (LATE, OPTIONAL), Health.PARTIAL, "1 placements of prod have not confirmed it"),
-        (CURRENT, RECORD, (UNLISTED,), Health.PARTIAL, "unknown placements of prod have not confirmed it"),
+        (CURRENT, RECORD, (LATE, OPTIONAL), Health.PARTIAL, "1 placement of prod has not confirmed it"),
+        (CURRENT, RECORD, (UNLISTED,), Health.PARTIAL, "the placements of prod cannot be listed"),
         (
             replace(CURRENT, expiry=NEVER),
             RECORD,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rotator.admin.access import Role
-from rotator.domain.attention import needs_of
+from rotator.domain.attention import Kind, Need, Severity, needs_of
 from rotator.domain.headroom import Headroom, HeadroomState, LimitStatus, Sample
 from rotator.domain.history import KnownVersion
 from rotator.domain.leak import LeakProgress, LeakStep, Waits
@@ -29,7 +29,7 @@ from rotator.page.overview import Facts, listing_of, overview_of
 from rotator.page.rotations import attempts_of
 from rotator.page.steps import MAX_ROTATIONS, StepTimes
 from rotator.page.timeline import END_X, NOW_X, timeline_of
-from rotator.page.words import SHAPES, Tone, moment, of_health, relative, span
+from rotator.page.words import SHAPES, Tone, moment, of_health, relative
 
 NOW = datetime(2026, 11, 23, 3, 12, 40, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -81,16 +81,6 @@ def facts(*statuses: CredentialStatus, **changes: Any) -> Facts:
     return replace(base, **changes)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0s"), (59, "59s"), (60, "1m"), (3_725, "1h 2m"), (90_000, "1d 1h"), (86_405, "1d"), (-5, "0s")],
-    ids=["nothing", "seconds", "minute", "two units", "days", "no gap", "past"],
-)
-def test_durations_have_two_units(seconds: int, text: str) -> None:
-    """A duration is shown in its two largest units, without a unit between them that is zero."""
-    assert span(timedelta(seconds=seconds)) == text
-
-
 def test_an_instant_on_another_day_has_its_date() -> None:
     """An instant is shown in UTC, with its date where it is not today, and with its distance."""
     assert moment(NOW + HOUR, NOW).utc == "04:12 UTC"
@@ -136,6 +126,23 @@ def test_what_is_tried_again_is_not_asked_of_a_person() -> None:
 
     assert [one.subject for one in items_of(needs, NOW)] == ["b"]
     assert [one.subject for one in tried_of([failing, ended], (), needs, NOW)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("severities", "tone", "word"),
+    [
+        ([Severity.WARNING], Tone.WARN, "1 thing needs you"),
+        ([Severity.CRITICAL, Severity.WARNING], Tone.BAD, "2 things need you"),
+    ],
+    ids=["warning", "critical"],
+)
+def test_the_heading_is_as_loud_as_the_worst(severities: list[Severity], tone: Tone, word: str) -> None:
+    """The heading is red only where something is critical."""
+    needs = [Need(Kind.EXPIRING, severity, "ecr", "it ends", "renew it") for severity in severities]
+
+    view = overview_of(facts(status(), needs=needs))
+
+    assert (view.headline.tone, view.headline.word) == (tone, word)
 
 
 def test_calm_says_no_more_than_was_confirmed() -> None:
