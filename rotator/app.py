@@ -17,7 +17,6 @@ from rotator.assemble import Parts, assemble
 from rotator.clock import SystemClock
 from rotator.config.root import Config
 from rotator.config.standing import digest_of
-from rotator.domain.attention import Need
 from rotator.domain.audit import AuditVerdict, ChainedRecord
 from rotator.domain.configuration import Standing
 from rotator.domain.events import Event
@@ -134,10 +133,6 @@ class Application:
             raise NotFoundError(f"no credential is named {name}", hint=f"Configured are: {known}")
         return credential
 
-    async def needs(self) -> Sequence[Need]:
-        """Return what needs a person now, worst first."""
-        return await self._parts.attention.needs()
-
     def limits(self) -> Sequence[LimitStatus]:
         """Return the last known pull limits."""
         return self._parts.headroom.limits()
@@ -184,19 +179,19 @@ class Application:
 
     async def report_leak(self, name: str, reason: str, by: str) -> LeakProgress:
         """Take note that the secret of ``name`` is known to others, and begin at once. Errors as `Leaks.report`."""
-        return await self._parts.attention.leaks.report(name, reason, by)
+        return await self._parts.leaks.report(name, reason, by)
 
     async def leak_progress(self, name: str) -> LeakProgress:
         """Return how far the response to a leak of ``name`` has come. Errors as `Leaks.progress`."""
-        return await self._parts.attention.leaks.progress(name)
+        return await self._parts.leaks.progress(name)
 
     async def open_leaks(self) -> Sequence[LeakProgress]:
         """Return how far each response has come of whose leaked versions one is still kept."""
-        return await self._parts.attention.leaks.open()
+        return await self._parts.leaks.open()
 
     async def older_than(self, since: datetime) -> Sequence[str]:
         """Return the credentials whose version in use is older than ``since``, or missing."""
-        return await self._parts.attention.leaks.older_than(since)
+        return await self._parts.leaks.older_than(since)
 
     def usage(self, name: str) -> Usage:
         """Return what depends on ``name``, and what stops working when if it dies now.

@@ -77,7 +77,7 @@ class Parts:
     images: ImageWatch
     drift: DriftWatch
     inspector: Inspector
-    attention: Attention
+    leaks: Leaks
     notifier: Notifier
     metrics: Metrics
     hooks: Hooks
@@ -141,13 +141,14 @@ async def assemble(config: Config, clock: Clock, redactions: Callable[[], int], 
     headroom = HeadroomWatch(credentials, ledger, clock, hooks, config.engine.headroom_interval)
     images = ImageWatch(credentials, ledger, world, config.engine.image_interval, headroom.limit_of)
     inspector = Inspector(credentials, ledger, world, config.engine.inspect_interval)
-    attention = Attention(
-        facts.statuses,
-        Leaks(credentials, ledger, rollout, dispatcher, retirer, clock),
-        headroom.limits,
-        clock,
+    leaks = Leaks(credentials, ledger, rollout, dispatcher, retirer, clock)
+    notifier = await open_notifier(
+        config,
+        Means(transport, clock, sources.by_name),
+        Attention(facts.statuses, leaks, headroom.limits, clock).needs,
+        store,
+        hooks,
     )
-    notifier = await open_notifier(config, Means(transport, clock, sources.by_name), attention.needs, store, hooks)
     hooks.add(metrics, LogHook(), retirer, images, inspector, notifier)
     return Parts(
         credentials=credentials,
@@ -172,7 +173,7 @@ async def assemble(config: Config, clock: Clock, redactions: Callable[[], int], 
         images=images,
         drift=DriftWatch(list(targets.values()), ledger, rollout, world, config.engine.drift_interval),
         inspector=inspector,
-        attention=attention,
+        leaks=leaks,
         notifier=notifier,
         metrics=metrics,
         hooks=hooks,
