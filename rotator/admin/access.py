@@ -100,6 +100,10 @@ class Access(Protocol):
         """Return who knocks, or why they stay outside. Does not block."""
         ...
 
+    def outside(self, knock: Knock) -> Refusal | None:
+        """Return why whoever knocks is not even asked who they are; None when they are."""
+        ...
+
 
 class SocketAccess:
     """Lets in root, the daemon's own user, and the users that the configuration names.
@@ -113,14 +117,19 @@ class SocketAccess:
         self._uids = frozenset({0, own_uid, *allow_uids})
 
     def admit(self, knock: Knock) -> Caller | Refusal:
-        """Go by the user id alone; see `Access.admit`.
+        """Go by the user id, once the name and the origin are ours; see `Access.admit`."""
+        return self.outside(knock) or self._by_user(knock)
+
+    def outside(self, knock: Knock) -> Refusal | None:
+        """Return why whoever knocks is not even looked at: the wrong name, or another site's page.
 
         A browser comes here through ``ssh -L``, to a port that any name may be pointed at: hence local names alone.
         """
         if host_of(knock.headers.get("host", "")) not in LOCAL_NAMES:
             return Refusal("wrong_host", "this socket answers to localhost alone", hint="Ask for http://localhost")
-        if cross_site := _cross_site(knock):
-            return cross_site
+        return _cross_site(knock)
+
+    def _by_user(self, knock: Knock) -> Caller | Refusal:
         if knock.uid not in self._uids:
             return Refusal(
                 "caller_not_allowed",

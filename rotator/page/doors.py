@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from rotator.admin.access import LOCAL_NAMES, Access, Caller, Knock, Refusal, Role, TokenAccess, host_of
+from rotator.admin.access import Access, Caller, Knock, Refusal, Role, TokenAccess
 from rotator.page.sessions import Sessions
 
 COOKIE = "rotator_session"
@@ -54,9 +54,7 @@ class SocketDoor:
 
     def outside(self, knock: Knock) -> Refusal | None:
         """Refuse foreign names and foreign pages: a name can be pointed at the forwarded port by anybody."""
-        if host_of(knock.headers.get("host", "")) not in LOCAL_NAMES:
-            return Refusal("wrong_host", "this server does not answer to that name", hint="Open http://localhost")
-        return foreign_form(knock)
+        return self.access.outside(knock) or foreign_form(knock)
 
     def admit(self, knock: Knock) -> Caller | Refusal:
         """Go by the user id."""
