@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from rotator.config.root import Config
+from rotator.config.supervised import OTHERS_RIGHTS, forbidden_bits
 from rotator.doctor.finding import Finding, Level
 from rotator.doctor.refs import places_of
 from rotator.sources.file import FileRules, parse_location
@@ -55,7 +56,7 @@ def check_files(config: Config, config_path: Path) -> list[Finding]:
     secrets, unusable = places_of(config, "file", parse_location, FAMILY)
     rules = FileRules(allow_group_read=config.files.allow_group_read)
     private = [Wanted(path, "a secret", rules.forbidden_bits(path)) for path in sorted({path for path, _ in secrets})]
-    files = [judge_file(wanted, _look(wanted.path)) for wanted in [*_wanted(config, config_path), *private]]
+    files = [judge_file(wanted, _look(wanted.path)) for wanted in [*wanted_files(config, config_path), *private]]
     parents = [judge_parent(path, _look(path), os.access(path, os.W_OK)) for path in _parents(config)]
     return unusable + files + parents
 
@@ -101,17 +102,18 @@ def judge_parent(path: Path, seen: Seen, writable: object) -> Finding:
     return Finding(FAMILY, str(path), Level.OK, f"{what} has mode {seen.mode:04o} and may be written")
 
 
-def _wanted(config: Config, config_path: Path) -> Iterator[Wanted]:
+def wanted_files(config: Config, config_path: Path) -> Iterator[Wanted]:
+    """Yield the files that the daemon has beside its secrets, with the modes that it asks of them itself."""
     yield Wanted(config_path, "the configuration", stat.S_IWGRP | stat.S_IWOTH)
-    private = stat.S_IRWXG | stat.S_IRWXO
     database = make_url(config.store.url).database if config.store.url.startswith("sqlite") else None
     if database:
-        yield Wanted(Path(database), "the state", private, is_made=True)
+        yield Wanted(Path(database), "the state", OTHERS_RIGHTS, is_made=True)
     key, is_made = config.store.seal_key_file or f"{database}.key", config.store.seal_key_file is None
-    yield Wanted(Path(key), "the seal key", private, is_made=is_made)
+    yield Wanted(Path(key), "the seal key", forbidden_bits(Path(key)), is_made=is_made)
     yield Wanted(Path(config.admin.socket), "the daemon's socket", stat.S_IRWXO & ~stat.S_IXOTH, is_made=True)
     if config.admin.tokens_file:
-        yield Wanted(Path(config.admin.tokens_file), "the file of the API's tokens", private)
+        tokens = Path(config.admin.tokens_file)
+        yield Wanted(tokens, "the file of the API's tokens", forbidden_bits(tokens))
 
 
 def _parents(config: Config) -> list[Path]:

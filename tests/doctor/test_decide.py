@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from rotator.config.root import Config
 from rotator.doctor.aws import judge_identity as judge_aws
-from rotator.doctor.files import Seen, Wanted, judge_file, judge_parent
+from rotator.doctor.files import Seen, Wanted, judge_file, judge_parent, wanted_files
 from rotator.doctor.finding import Finding, Level, of_error
 from rotator.doctor.kubernetes import judge_excess, judge_missing
 from rotator.doctor.peers import Server, judge_answer, judge_certificate, judge_skew
@@ -90,3 +91,17 @@ def test_which_clock_is_ahead_is_said() -> None:
     """A server that shows an earlier time than ours makes our clock the one that is ahead."""
     assert "our clock is 300 s behind" in skew(timedelta(minutes=5)).text
     assert "our clock is 299 s ahead of" in skew(timedelta(minutes=-5)).text
+
+
+def test_what_systemd_hands_over_is_well() -> None:
+    """A seal key and a token file among a service's credentials may be read by its group, as the daemon allows it."""
+    config = Config.model_validate(
+        {
+            "version": 1,
+            "store": {"url": "sqlite:////s/state.db", "seal_key_file": "/run/credentials/rotator.service/seal.key"},
+            "admin": {"socket": "/s/admin.sock", "tokens_file": "/run/credentials/rotator.service/tokens"},
+        }
+    )
+    handed = [one for one in wanted_files(config, Path("/x.yaml")) if one.path.is_relative_to("/run/credentials")]
+    assert [judge_file(one, Seen(0o440)).level for one in handed] == [Level.OK, Level.OK]
+    assert [judge_file(one, Seen(0o460)).level for one in handed] == [Level.FAIL, Level.FAIL]
