@@ -309,7 +309,7 @@ class RotationRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    reason: Annotated[Reason, Field(examples=["the token was shown in a build log"])]
+    reason: Annotated[Reason, Field(examples=["the token has new rights at the vendor"])]
     """Kept with the rotation; one line, 1 to 500 characters."""
 
 

@@ -10,7 +10,7 @@ from rotator.cli import complete
 from rotator.cli.options import DEFAULT_SOCKET, Socket, TokenFile, Url
 
 EXAMPLES = (
-    'Examples:\n\nrotator rotate ecr-prod --reason "token was shown in a build log"\n\n'
+    'Examples:\n\nrotator rotate ecr-prod --reason "the role was changed"\n\n'
     'rotator rotate ghcr --reason "new token in Vault" --no-wait'
 )
 

@@ -17,7 +17,7 @@ from rotator.page.radius import Radius, radius_of
 from rotator.page.words import Badge, moment, of_health, relative
 
 REASONS = {
-    "rotate": "the token was shown in a build log",
+    "rotate": "the token has new rights at the vendor",
     "rollback": "the new token may not pull acme/app",
     "leak": "pushed to a public repository",
 }

@@ -13,6 +13,8 @@ from rotator.admin.models import CredentialView, DaemonStatus, ExpiryView, Targe
 from rotator.admin.need_models import NeedView
 from rotator.cli.status_draw import Standing, draw_all
 from rotator.domain.attention import Kind, Severity
+from rotator.domain.model import UNKNOWN, Expiry, Stage, Version
+from rotator.domain.schedule import RenewalRule, renewal_point
 
 README = Path(__file__).parents[2] / "README.md"
 NOW = datetime(2026, 11, 28, 3, 0, tzinfo=UTC)
@@ -24,7 +26,8 @@ def seen(
 ) -> CredentialView:
     """Return one credential as the daemon tells of it: how long ago it was issued, and when it ends."""
     issued, end = (NOW - life[0], NOW + life[1]) if life else (NOW - 40 * HOUR, None)
-    renewal = None if end is None else issued + (end - issued) / 2
+    version = Version(name, 1, Stage.CURRENT, "", "", issued, UNKNOWN if end is None else Expiry(end))
+    renewal = renewal_point(version, RenewalRule())
     confirmed, placements = placed
     target = TargetView(
         target="cluster", kind="kubernetes", required=True, confirmed=confirmed, placements=placements, error=""

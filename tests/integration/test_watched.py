@@ -247,7 +247,6 @@ def alertmanager_config(daemon: Watched) -> str:
     text = text.replace("https://rotator.example:9181", f"http://{daemon.admin}")
     text = text.replace("/etc/alertmanager/rotator-token", str(daemon.world.directory / "hook-token"))
     text = text.replace("PullsOfAppFail|RegistryLoginFails", "RotatorCredentialRejected")
-    text = text.replace("tls_config: {ca_file: /etc/alertmanager/rotator-ca.pem}", "")
     waits = re.compile(r"(group_wait|group_interval|repeat_interval): (\d+)([smhd])")
     return waits.sub(lambda found: f"{found[1]}: {shorter(found[2], found[3])}", text)
 
