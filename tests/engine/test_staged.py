@@ -448,7 +448,7 @@ async def test_what_was_let_go_of_and_still_works_has_leaked_too(world: Any, tar
 
     ended = next(step for step in (await world.leaks.progress("ecr")).steps if step.name == "ended")
     assert (ended.is_done, ended.waits_for.value) == (False, "time")
-    assert "generation 3, 2, 1 cannot be ended" in ended.message
+    assert "generations 1, 2, 3 cannot be ended" in ended.message
     assert [one.credential for one in await world.leaks.open()] == ["ecr"]
     assert {one.stage for one in world.ledger.live_versions("ecr")} == {Stage.CURRENT, Stage.PREVIOUS}
     world.clock.advance(timedelta(hours=12))
