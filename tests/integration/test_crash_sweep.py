@@ -11,11 +11,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from os import kill
+from os import kill, killpg
 from pathlib import Path
 from typing import IO
 
@@ -35,6 +36,9 @@ IDLE = (
 
 SHARE = 12
 """At so many of the calls that change something, evenly spread, `make test` kills; `make soak` kills at every call."""
+
+LONG_SECONDS = 120.0
+"""One start takes two at most; what takes longer hangs, and is killed with all that belongs to it."""
 
 MOST_REQUESTS = 16
 """Of the registry, for a rotation that is killed and one that follows."""
@@ -148,7 +152,6 @@ class Starter:
 
     def __init__(self, process: subprocess.Popen[str], out: IO[str], told: IO[str]) -> None:
         self._process, self._out, self._in = process, out, told
-        self.hear("ready")
 
     def hear(self, expected: str = "") -> str:
         """Return the next line."""
@@ -165,33 +168,53 @@ class Starter:
 
     def free(self) -> int:
         """Let one run; return how it ended."""
-        self.say("free")
-        return int(self.hear())
+        with self._watched():
+            self.say("free")
+            return int(self.hear())
 
     def traced(self, *options: str) -> tuple[int, str]:
         """Let one run under strace from its first step on; return how it ended, and its trace."""
-        pid = self.say("held")
-        command = ["strace", "-f", "-p", str(pid), *options]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as tracer:
-            assert tracer.stderr is not None
-            first = tracer.stderr.readline()
-            assert "attached" in first, first
-            kill(pid, signal.SIGCONT)
-            trace = tracer.stderr.read()
-        return int(self.hear()), trace
+        with self._watched():
+            pid = self.say("held")
+            command, group = ["strace", "-f", "-p", str(pid), *options], self._process.pid
+            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=group) as tracer:
+                assert tracer.stderr is not None
+                first = tracer.stderr.readline()
+                assert "attached" in first, first
+                kill(pid, signal.SIGCONT)
+                trace = tracer.stderr.read()
+            return int(self.hear()), trace
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Kill the starter, what it started and who traces it where the block does not end, so that no read waits."""
+        timer = threading.Timer(LONG_SECONDS, self.kill)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def kill(self) -> None:
+        """Kill the starter and all that belongs to it. May be repeated."""
+        with suppress(ProcessLookupError):
+            killpg(self._process.pid, signal.SIGKILL)
 
 
 @contextmanager
 def starting(config: Path) -> Iterator[Starter]:
     """Have a starter until the block ends; it has made the first version."""
     command = [sys.executable, PROGRAM, str(config)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, process_group=0) as process:
         assert process.stdout is not None
         assert process.stdin is not None
+        starter = Starter(process, process.stdout, process.stdin)
         try:
-            yield Starter(process, process.stdout, process.stdin)
+            starter.hear("ready")
+            yield starter
         finally:
-            process.stdin.close()
+            starter.kill()
 
 
 def most_per_thread(trace: str) -> dict[str, int]:
@@ -228,21 +251,20 @@ def sweep(place: Place, calls: str, kills: int) -> None:
 
 
 @pytest.fixture
-async def place(tmp_path: Path, program: Callable[[str], str]) -> Place:
+async def place(tmp_path: Path, program: Callable[[str], str]) -> AsyncIterator[Place]:
     """Return a daemon's directory, with a registry that takes the old password and the new one."""
     program("strace")
     registry = SandboxRegistry(SystemClock(), auth="bearer")
     registry.add_image("team/app:1")
     registry.add_login("puller", OLD)
     registry.add_login("puller", NEW)
-    await registry.start()
-    return Place(tmp_path, registry)
+    async with registry:
+        yield Place(tmp_path, registry)
 
 
 async def test_a_kill_during_a_rotation_is_survived(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     """I1, I2, I3, I5, I7, I10: SIGKILL at a share of the calls that change something, and a start after each."""
     await asyncio.to_thread(sweep, place, CHANGING, SHARE)
-    await place.registry.stop()
     with capsys.disabled():
         print(f"\n{place}")
     assert place.broken == []
@@ -253,7 +275,6 @@ async def test_a_kill_during_a_rotation_is_survived(place: Place, capsys: pytest
 async def test_a_kill_at_any_call_of_a_rotation(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     """I1, I2, I3, I5, I7, I10: SIGKILL at every call of a rotation, and a start after each."""
     await asyncio.to_thread(sweep, place, IDLE, 10_000)
-    await place.registry.stop()
     with capsys.disabled():
         print(f"\n{place}")
     assert place.broken == []
