@@ -45,6 +45,11 @@ class ManualClock:
         """Whether somebody waits for time to pass."""
         return bool(self._sleepers)
 
+    @property
+    def sleeps(self) -> list[float]:
+        """The seconds that are left to everybody who waits for time to pass, shortest first."""
+        return sorted(until - self._monotonic for until, _ in self._sleepers)
+
     def advance(self, duration: timedelta) -> None:
         """Let ``duration`` pass on both clocks and wake whoever has slept long enough."""
         self._wall += duration

@@ -20,6 +20,7 @@ from rotator.domain.events import Event, Notified
 from rotator.domain.note import Note, Notebook
 from rotator.errors import StoreError
 from rotator.notify import Bucket, Means, Notifier, Outlet, open_sender
+from rotator.notify.notifier import SETTLE_SECONDS
 from rotator.sandbox.clock import ManualClock
 from rotator.sandbox.slack import SandboxSlack
 from rotator.sandbox.webhook_receiver import SandboxReceiver
@@ -68,6 +69,7 @@ class Scene:
         self.environment = {"KEY": KEY}
         self.book = Book()
         self.needs: list[Need] = []
+        self.looks = 0
         self.events: list[Event] = []
         self._news: asyncio.Queue[Notified] = asyncio.Queue()
         self._folder = folder
@@ -115,13 +117,20 @@ class Scene:
             notifier = Notifier(outlets, self._needs, self.book, self.clock, lambda: 1.0, self.emit)
             task = asyncio.create_task(notifier.run())
             try:
-                await notifier.look()
+                await self.until_slept(SETTLE_SECONDS)
                 yield notifier
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
 
+    async def until_slept(self, seconds: float) -> None:
+        """Wait until somebody has begun to wait for so many seconds."""
+        async with asyncio.timeout(LONG_SECONDS):
+            while seconds not in self.clock.sleeps:
+                await asyncio.sleep(0)
+
     async def _needs(self) -> Sequence[Need]:
+        self.looks += 1
         return list(self.needs)
 
 

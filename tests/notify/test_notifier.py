@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,6 +17,7 @@ from rotator.domain.events import Crashed, DeliveryFinished, RotationFinished, S
 from rotator.domain.note import CLEAR_AFTER
 from rotator.notify.bucket import BURST
 from rotator.notify.message import SHOWN
+from rotator.notify.notifier import LOOK_SECONDS, SETTLE_SECONDS
 from rotator.sandbox.server import Fault
 
 CANARY = "canary-5f1e0c77d2b9"
@@ -27,9 +29,21 @@ def answer(status: int, **headers: str) -> Fault:
     return Fault(lambda _: True, lambda _: web.Response(status=status, headers=headers), times=1)
 
 
+def needs_in(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the needs in a signed message."""
+    return list(message["data"]["needs"])
+
+
 def told_of(message: dict[str, Any]) -> list[tuple[str, str]]:
     """Return state and credential of each need in a signed message."""
-    return [(one["state"], one["credential"]) for one in message["data"]["needs"]]
+    return [(one["state"], one["credential"]) for one in needs_in(message)]
+
+
+async def last(scene: Any, notifier: Any, need: Any) -> None:
+    """Add a need called ``last`` and wait until it is told: whatever was to be told before it has been told then."""
+    scene.needs = [*scene.needs, need("last")]
+    await notifier.look()
+    await scene.told()
 
 
 async def test_a_need_is_told_once_and_its_end_once(scene: Any, need: Any) -> None:
@@ -45,9 +59,13 @@ async def test_a_need_is_told_once_and_its_end_once(scene: Any, need: Any) -> No
         await notifier.look()
         assert (await scene.told()).resolved == 1
         await notifier.look()
+        await last(scene, notifier, need)
 
-    assert [told_of(message) for message in scene.receiver.messages] == [[("open", "ecr")], [("resolved", "ecr")]]
-    assert scene.is_quiet
+    assert [told_of(message) for message in scene.receiver.messages] == [
+        [("open", "ecr")],
+        [("resolved", "ecr")],
+        [("open", "last")],
+    ]
 
 
 async def test_what_flaps_is_told_once(scene: Any, need: Any) -> None:
@@ -62,9 +80,9 @@ async def test_what_flaps_is_told_once(scene: Any, need: Any) -> None:
             scene.needs = []
             await notifier.look()
             scene.clock.advance(CLEAR_AFTER / 4)
+        await last(scene, notifier, need)
 
-    assert len(scene.receiver.messages) == 1
-    assert scene.is_quiet
+    assert [told_of(message) for message in scene.receiver.messages] == [[("open", "ecr")], [("open", "last")]]
 
 
 async def test_what_becomes_critical_is_told_again(scene: Any, need: Any) -> None:
@@ -76,9 +94,10 @@ async def test_what_becomes_critical_is_told_again(scene: Any, need: Any) -> Non
             await scene.told()
         scene.needs = [need(severity=Severity.WARNING)]
         await notifier.look()
+        await last(scene, notifier, need)
 
-    severities = [message["data"]["needs"][0]["severity"] for message in scene.receiver.messages]
-    assert severities == ["warning", "critical"]
+    told = [(one["credential"], one["severity"]) for message in scene.receiver.messages for one in needs_in(message)]
+    assert told == [("ecr", "warning"), ("ecr", "critical"), ("last", "critical")]
 
 
 async def test_a_destination_for_what_is_critical(scene: Any, need: Any) -> None:
@@ -152,7 +171,13 @@ async def test_a_restart_tells_nothing_twice(scene: Any, need: Any) -> None:
 
 async def test_a_failed_message_is_tried_again_under_the_same_id(scene: Any, need: Any) -> None:
     """A receiver that is down gets the same message later, with the same id; the failure is news once."""
-    scene.receiver.faults += [answer(503), answer(502)]
+    ids = []
+
+    def fail(request: web.Request) -> web.Response:
+        ids.append(request.headers["webhook-id"])
+        return web.Response(status=503)
+
+    scene.receiver.faults.append(Fault(lambda _: True, fail, times=2))
     scene.needs = [need()]
     async with scene.running("ops"):
         first = await scene.told()
@@ -166,7 +191,8 @@ async def test_a_failed_message_is_tried_again_under_the_same_id(scene: Any, nee
         ("unavailable", False),
         ("", True),
     ]
-    assert len(scene.receiver.messages) == 1
+    assert ids == [ids[0]] * 2
+    assert scene.receiver.ids == ids[:1]
 
 
 @pytest.mark.parametrize(
@@ -186,10 +212,8 @@ async def test_how_long_a_destination_is_left_alone(scene: Any, need: Any, fault
     scene.needs = [need()]
     async with scene.running("ops"):
         assert (await scene.told()).error == error
-        scene.clock.advance(timedelta(seconds=wait - 1))
-        await asyncio.sleep(0)
-        assert scene.is_quiet
-        scene.clock.advance(timedelta(seconds=1))
+        await scene.until_slept(wait)
+        scene.clock.advance(timedelta(seconds=wait))
         assert (await scene.told()).error == ""
 
     assert len(scene.receiver.asked) == 2, "a redirect is not followed"
@@ -253,6 +277,12 @@ async def test_what_cannot_be_sent(  # noqa: PLR0913, PLR0917 (a row's columns)
     assert CANARY not in told.message
 
 
+def secrets(scene: Any) -> list[str]:
+    """Return what must be seen nowhere: what secrets are made of, and the signing key in each of its forms."""
+    key = scene.receiver.secret.removeprefix("whsec_")
+    return [CANARY, key, key.rstrip("="), base64.b64decode(key).hex()]
+
+
 async def test_no_secret_is_sent_or_shown(scene: Any, need: Any) -> None:
     """Neither the signing key nor the address is in any event, body or representation."""
     scene.needs = [need()]
@@ -261,8 +291,9 @@ async def test_no_secret_is_sent_or_shown(scene: Any, need: Any) -> None:
         await scene.told()
         shown = repr(notifier) + repr(vars(notifier)) + repr(scene.events) + repr(scene.options("chat"))
 
-    sent = json.dumps(scene.receiver.messages) + "".join(scene.slack.texts)
-    assert CANARY not in shown + sent
+    sent = json.dumps(scene.receiver.messages) + "".join(scene.slack.texts) + "".join(scene.receiver.ids)
+    for secret in secrets(scene):
+        assert secret not in shown + sent
 
 
 async def test_a_full_disk_stops_no_message(scene: Any, need: Any) -> None:
@@ -272,8 +303,9 @@ async def test_a_full_disk_stops_no_message(scene: Any, need: Any) -> None:
     async with scene.running("ops") as notifier:
         await scene.told()
         await notifier.look()
+        await last(scene, notifier, need)
 
-    assert len(scene.receiver.messages) == 1
+    assert [told_of(message) for message in scene.receiver.messages] == [[("open", "ecr")], [("open", "last")]]
     assert [event for event in scene.events if isinstance(event, StoreFailed)]
 
 
@@ -307,12 +339,9 @@ async def test_something_that_happened_is_looked_at_soon(
     async with scene.running("ops") as notifier:
         scene.needs = [need()]
         notifier(event)
-        while not scene.clock.is_slept_on:
-            await asyncio.sleep(0)
-        scene.clock.advance(timedelta(seconds=5))
+        scene.clock.advance(timedelta(seconds=SETTLE_SECONDS))
         if not stirs:
-            while not scene.clock.is_slept_on:
-                await asyncio.sleep(0)
-            assert scene.is_quiet
-            scene.clock.advance(timedelta(seconds=25))
+            await scene.until_slept(LOOK_SECONDS - SETTLE_SECONDS)
+            assert scene.looks == 1
+            scene.clock.advance(timedelta(seconds=LOOK_SECONDS - SETTLE_SECONDS))
         assert (await scene.told()).opened == 1

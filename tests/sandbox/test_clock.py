@@ -55,6 +55,7 @@ async def test_sleepers_wake_when_their_time_has_come() -> None:
     clock.advance(timedelta(seconds=9))
     await settle()
     assert woken == []
+    assert clock.sleeps == [1, 11, 21]
     clock.advance(timedelta(seconds=11))
     await settle()
     assert woken == [10, 20]
@@ -77,5 +78,5 @@ async def test_cancelled_sleeper_is_forgotten() -> None:
     task.cancel()
     await asyncio.wait([task])
 
-    assert clock._sleepers == []
+    assert clock.sleeps == []
     clock.advance(timedelta(seconds=20))

@@ -16,7 +16,7 @@ from rotator.domain.model import UNKNOWN, DeliveryState, Issued, Login, Stage, S
 from rotator.domain.rotation import ENDED, Rotation, State, Step
 from rotator.engine.recover import recover
 from rotator.engine.watch import Watch, Watched
-from rotator.errors import StoreError
+from rotator.errors import FencedError, StoreError
 from rotator.ports import Changes, Order
 from rotator.secret import Secret
 
@@ -363,6 +363,9 @@ class Scene:
             before = held(spot)
             try:
                 answer = await apply(spot, entries)
+            except FencedError as error:
+                self.judge.broken.append(f"I3: {target.name}/{spot} was offered less than it holds: {error}")
+                raise
             finally:
                 after = held(spot)
                 self.note(Written((target.name, spot), before, after))
