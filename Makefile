@@ -59,7 +59,7 @@ image: $(VENV)/dev.stamp packages  ## Build the container image and run the demo
 	$(PYTEST) -m "image and not soak" -p no:xdist tests/deploy/image
 
 soak: $(VENV)/dev.stamp packages  ## Run the long sweeps
-	$(PYTEST) -m soak
+	$(PYTEST) -m soak -o faulthandler_timeout=14400
 
 rules:  ## Write anew what is made of the alert rules, and the dashboard
 	deploy/prometheus/make-operator >deploy/prometheus/operator.yaml

@@ -8,7 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import yaml
@@ -50,13 +50,25 @@ def program() -> Callable[[str], str]:
 
     def find(name: str) -> str:
         path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-        if path is None and os.environ.get("ROTATOR_REQUIRE_SERVICES") == "1":
-            pytest.fail(f"{name} is not installed; `make packages` installs it")
         if path is None:
-            pytest.skip(f"{name} is not installed; `make packages` installs it")
+            lack(f"{name} is not installed; `make packages` installs it")
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def root() -> None:
+    """Have the test run as root, who alone may mount: a skip where it does not, a failure where all is required."""
+    if os.geteuid() != 0:
+        lack("this test makes mounts of its own: run it as root")
+
+
+def lack(what: str) -> NoReturn:
+    """Skip the test for what this machine has not; fail it where all services are required."""
+    if os.environ.get("ROTATOR_REQUIRE_SERVICES") == "1":
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 DEPLOY = Path(__file__).parents[1] / "deploy"

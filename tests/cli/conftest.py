@@ -29,7 +29,7 @@ from rotator.sandbox.registry import SandboxRegistry
 T = TypeVar("T")
 
 SECRET = "canary-3f9c1b7d5e2a4860"
-SHARED = ("leaked", "mine", "planned", "refused", "rolled", "turned", "wrong")
+SHARED = ("broken", "leaked", "mine", "planned", "refused", "rolled", "turned", "unseen", "unwatched", "wrong")
 """Credentials of the shared daemon: one that a test changes is that test's alone, and nobody changes ``mine``."""
 PATIENCE = 120
 """Seconds. A machine that does much else starts a daemon slowly; each wait is ended by an event."""
@@ -122,7 +122,7 @@ def _run_here(arguments: Sequence[str], environment: dict[str, str]) -> Ran:
         try:
             main(arguments)
         except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else 0
+            code = int(ended.code is not None) if not isinstance(ended.code, int) else ended.code
     return Ran(code, out.getvalue(), err.getvalue())
 
 
@@ -228,7 +228,7 @@ def _loop_in_a_thread() -> Iterator[Callable[[Coroutine[Any, Any, T]], T]]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        yield lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result(PATIENCE)
+        yield lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result()
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
@@ -256,6 +256,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
         opened = _shared(tmp_path_factory.mktemp("shared"))
         yield wait_for(opened.__aenter__())
         wait_for(opened.__aexit__(None, None, None))
+
+
+@pytest.fixture
+def names() -> tuple[str, ...]:
+    """Return the names of the shared daemon's credentials, in alphabetical order."""
+    return SHARED
 
 
 @pytest.fixture

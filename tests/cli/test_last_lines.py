@@ -34,13 +34,13 @@ async def test_the_audit(shared: Any) -> None:
 
 async def test_a_target_that_cannot_be_read(shared: Any) -> None:
     """A trial that failed counts what did, and says how to try again."""
-    path: Path = shared.directory / "docker" / "wrong" / "config.json"
+    path: Path = shared.directory / "docker" / "broken" / "config.json"
     before = path.read_text()
     path.write_text("{{")
-    failed = await shared.ask("targets", "test", "at-wrong", COLUMNS="200")
-    doubted = await shared.ask("plan", "wrong", COLUMNS="200")
+    failed = await shared.ask("targets", "test", "at-broken", COLUMNS="200")
+    doubted = await shared.ask("plan", "broken", COLUMNS="200")
     path.write_text(before)
-    again = "Mend that, then try again: rotator targets test at-wrong"
+    again = "Mend that, then try again: rotator targets test at-broken"
     assert last(failed) == (1, f"1 of 1 failed. Nothing was written. {again}")
     assert last(doubted) == (0, "Not all is as it should be; what each target needs: rotator targets")
     worked = await shared.ask("targets", "test", "at-mine", COLUMNS="200")
@@ -64,7 +64,7 @@ async def test_applying_a_plan(shared: Any, tmp_path: Path) -> None:
     applied = await shared.ask("apply", str(file))
     assert last(applied) == (0, "1 of 1 rotations ended well. Nothing is left to do.")
     assert "mine: unchanged" in applied.out
-    await shared.ask("plan", "mine", "--rotate", "--out", str(file))
+    await shared.ask("plan", "unwatched", "--rotate", "--out", str(file))
     assert last(await shared.ask("apply", str(file), "--no-wait")) == (0, "Follow it with: rotator status --watch")
     await shared.ask("plan", "mine", "--out", str(idle))
     assert last(await shared.ask("apply", str(idle))) == (

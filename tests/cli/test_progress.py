@@ -106,4 +106,7 @@ async def test_colours_forced_onto_a_pipe_draw_no_bar(shared: Any) -> None:
     """FORCE_COLOR, which build servers set, makes no command draw in place where nobody looks at it."""
     for words in (("audit", "verify"), ("targets", "test", "at-mine"), ("plan",), ("rotate", "mine", "--reason", "x")):
         ended = await shared.ask(*words, FORCE_COLOR="1", TERM="xterm")
+        assert (ended.code, ended.out.strip() != "") == (0, True), ended
         assert not re.search(r"\x1b\[[0-9;?]*[A-KSTf-ln-z]", ended.out), words
+    coloured = await shared.ask("status", FORCE_COLOR="1", NO_COLOR="", TERM="xterm")
+    assert COLOUR.search(coloured.out), "FORCE_COLOR is heeded, or nothing above was tried"

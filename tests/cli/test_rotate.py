@@ -44,7 +44,7 @@ async def test_rotating_to_a_value_that_does_not_work(shared: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        pytest.param(("nope", "--reason", "x"), 2, "Configured are: leaked, mine", id="unknown credential"),
+        pytest.param(("nope", "--reason", "x"), 2, "Configured are: broken, leaked, mine", id="unknown credential"),
         pytest.param(("mine", "--reason", "a\nb"), 2, "reason", id="reason of two lines"),
         pytest.param(("mine", "--reason", "x", "--timeout", "soon"), 2, "--timeout", id="timeout without a unit"),
         pytest.param(("mine",), 2, "--reason", id="no reason"),
@@ -61,5 +61,5 @@ async def test_a_wrong_request_is_a_usage_error(shared: Any, arguments: tuple[st
 
 async def test_asking_without_waiting(shared: Any) -> None:
     """With --no-wait the command ends at once and says how to follow it."""
-    ended = await shared.ask("rotate", "mine", "--reason", "x", "--no-wait")
-    assert (ended.code, "rotator status mine" in ended.out) == (0, True)
+    ended = await shared.ask("rotate", "unseen", "--reason", "x", "--no-wait")
+    assert (ended.code, "rotator status unseen" in ended.out) == (0, True)

@@ -62,6 +62,7 @@ def fill_in(line: str, fillings: dict[str, str]) -> list[str]:
 async def test_every_command_was_typed(on_call: Any) -> None:
     """Each command of each page ends well where a daemon, a cluster and a Prometheus are, and shows no defect."""
     failed, lines = {}, commands()
+    assert len(lines) > len(LAST)
     ends = on_call.run_all([fill_in(line, fillings(on_call)) for line in lines])
     for line in lines:
         ended = await anext(ends)
@@ -76,6 +77,7 @@ async def test_every_query_was_asked(on_call: Any) -> None:
     """A Prometheus that scrapes the daemon answers every query of every page."""
     queries = {query for page in PAGES for block in PROMQL.findall(page.read_text()) for query in block.splitlines()}
     refused = {}
+    assert len(queries) > 1
     async with aiohttp.ClientSession() as session:
         for query in queries:
             async with session.get(f"{on_call.prometheus}/api/v1/query", params={"query": query}) as answer:

@@ -14,6 +14,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.image]
 
 ROOT = Path(__file__).parents[3]
 FOREIGN = {"bash", "busybox", "dash", "sh", "perl", "apt", "apt-get", "dpkg", "pip", "pip3", "curl", "wget", "ldconfig"}
+OURS = ("var/lib/rotator", "run/rotator")
+"""What the program writes to, and nobody else may read."""
 PROBE = """
 import json, ssl, zoneinfo
 
@@ -39,6 +41,12 @@ def programs(tree: Path) -> set[str]:
     return {path.name for path in files if path.stat().st_mode & 0o111 and ".so" not in path.name}
 
 
+def held_by(path: Path) -> tuple[int, int, int]:
+    """Return whose a folder is, and its mode."""
+    status = path.lstat()
+    return status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)
+
+
 def modes(tree: Path) -> int:
     """Return every permission bit that some file has."""
     found = 0
@@ -59,6 +67,7 @@ def test_the_image_runs(builder: Any, enter: Callable[..., str]) -> None:
     assert not modes(tree) & (stat.S_ISUID | stat.S_ISGID | stat.S_IWOTH | stat.S_IWGRP)
     assert {path.lstat().st_mtime for path in tree.rglob("*")} == {0}
     assert_whole(tree)
+    assert {folder: held_by(tree / folder) for folder in OURS} == dict.fromkeys(OURS, (10001, 10001, 0o700))
     assert (tree / "var/lib/dpkg/status.d/libc6").is_file()
 
     program = f"/opt/rotator/bin/{image['config']['Entrypoint'][0]}"
