@@ -136,8 +136,12 @@ SCENES: dict[str, Callable[[Any, str], Awaitable[Act]]] = {
 }
 
 
-async def crash_at(stage: Stage, scenario: str, name: str, number: int) -> bool:
-    """Play a scene with a crash at interaction ``number`` of it, see that all comes right; whether it came so far."""
+async def crash_at(stage: Stage, scenario: str, name: str, number: int) -> tuple[bool, int]:
+    """Play a scene with a crash at interaction ``number``, see that all comes right.
+
+    Returns:
+        Whether the scene came so far, and how many versions the vendor made from its beginning to the end.
+    """
     scene = stage(name, "ghcr" if name == "ecr" else "ecr")
     act = await SCENES[scenario](scene, name)
     minted = scene.vendors[name].minted
@@ -147,18 +151,20 @@ async def crash_at(stage: Stage, scenario: str, name: str, number: int) -> bool:
     has_crashed = scene.down.is_set()
     await scene.settle()
     scene.check_settled()
-    assert scene.vendors[name].minted - minted <= scene.crashes + 2, number
     await scene.world.dispatcher.stop(grace=0)
-    return bool(has_crashed)
+    return has_crashed, scene.vendors[name].minted - minted
 
 
 async def sweep(stage: Stage, scenario: str, name: str, step: int) -> int:
     """Crash at every ``step``-th interaction of a scene; return at how many."""
-    begin = 1 + (NAMES.index(name) + list(SCENES).index(scenario)) % min(step, 3)
-    for crashes, number in enumerate(range(begin, LONGEST_SCENE, step)):
-        if not await crash_at(stage, scenario, name, number):
-            assert number > 3
-            return crashes
+    begin = 1 + (NAMES.index(name) + list(SCENES).index(scenario)) % step
+    made: dict[int, int] = {}
+    for number in range(begin, LONGEST_SCENE, step):
+        has_crashed, minted = await crash_at(stage, scenario, name, number)
+        if not has_crashed:  # it was played to its end: what it makes without a crash is known now
+            assert {at: one for at, one in made.items() if one > minted + 1} == {}
+            return len(made)
+        made[number] = minted
     pytest.fail("the scene never ends")
 
 
@@ -177,6 +183,7 @@ async def test_a_crash_at_every_point(
 ) -> None:
     """F-01..F-04: as above, at every interaction with the world outside."""
     points = await sweep(stage, scenario, name, 1)
+    assert points > 0
     with capsys.disabled():
         print(f"\n{name}, {scenario}: {points} crashes, 0 violations")
 
@@ -202,5 +209,5 @@ async def test_a_crash_while_recovering(stage: Stage, seed: int) -> None:
 
     await scene.settle()
     scene.check_settled()
-    assert scene.vendors[name].minted - minted <= 2 * scene.crashes + 1
+    assert scene.vendors[name].minted - minted <= scene.crashes + 1
     await scene.world.dispatcher.stop(grace=0)
