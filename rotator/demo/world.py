@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from rotator.ports import Clock
 from rotator.sandbox.aws import SandboxAws
 from rotator.sandbox.kubernetes import SandboxKubernetes
 from rotator.sandbox.registry import SandboxRegistry
+from rotator.sandbox.server import free_ports
 from rotator.sandbox.vault import SandboxVault
 
 BOT = "acme-bot"
@@ -115,7 +115,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def _places(world: DemoWorld) -> dict[str, object]:
-    metrics_port, page_port = _free_ports()
+    metrics_port, page_port = free_ports(2)
     return {
         "directory": world.directory,
         "socket": world.socket,
@@ -130,12 +130,6 @@ def _places(world: DemoWorld) -> dict[str, object]:
         "bot": BOT,
         "location": TOKEN_LOCATION,
     }
-
-
-def _free_ports() -> tuple[int, int]:
-    """Return two ports that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        return int(one.getsockname()[1]), int(other.getsockname()[1])
 
 
 def _kubeconfig(server: str) -> dict[str, object]:

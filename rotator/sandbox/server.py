@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -48,6 +50,13 @@ class Fault:
     matches: Callable[[web.Request], bool]
     answer: Callable[[web.Request], web.StreamResponse | Awaitable[web.StreamResponse]]
     times: int | None = None
+
+
+def free_ports(count: int) -> list[int]:
+    """Return loopback ports that nobody listened on a moment ago, all different, for programs that cannot take 0."""
+    with ExitStack() as held:
+        listeners = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(one.getsockname()[1]) for one in listeners]
 
 
 class SandboxServer:

@@ -86,7 +86,7 @@ def delivery(name: str, number: int, target: int, now: datetime) -> Delivery:
 
 @pytest.mark.benchmark
 async def test_page_of_a_thousand_credentials(tmp_path: Path, report: Callable[[str], None]) -> None:
-    """The first page of 1,000 credentials x 10 targets takes less than 300 ms of the server and less than 1 MB."""
+    """A page of 1,000 credentials x 10 targets has less than 1 MB; its processor time is printed beside its budget."""
     clock = SystemClock()
     config = load(write_config(tmp_path), kinds())
     await fill(config, clock.now())
@@ -95,9 +95,7 @@ async def test_page_of_a_thousand_credentials(tmp_path: Path, report: Callable[[
         serving = asyncio.create_task(serve(application, addresses.set_result))
         connector = aiohttp.UnixConnector((await addresses)["admin.socket"])
         async with aiohttp.ClientSession("http://localhost", connector=connector) as client:
-            pages = {
-                path: await measured(client, path) for path in ("/", "/credentials", "/credentials/credential-0000")
-            }
+            pages = {path: await measured(client, path) for path in PATHS}
         reference = median(seconds(lambda: as_json(application)) for _ in range(ROUNDS))
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)

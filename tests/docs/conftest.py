@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import secrets
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from rotator.sandbox.flavours.gitlab import GITLAB
 from rotator.sandbox.gitlab import SandboxGitLab
 from rotator.sandbox.kubernetes import SandboxKubernetes
 from rotator.sandbox.registry import SandboxRegistry
-from rotator.sandbox.server import SandboxServer
+from rotator.sandbox.server import SandboxServer, free_ports
 
 ROOT = Path(__file__).parents[2]
 MINUTE = 60
@@ -244,12 +243,6 @@ async def run(words: list[str], environment: dict[str, str]) -> Ended:
     return Ended(process.returncode or 0, out.decode())
 
 
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def write_private(path: Path, text: str) -> None:
     """Write a file that its owner alone may read."""
     path.touch(mode=0o600)
@@ -336,7 +329,7 @@ async def on_call(tmp_path_factory: pytest.TempPathFactory, program: Callable[[s
         write_private(directory / "kubeconfig", kubeconfig(kubernetes.url, cluster_token))
         write_private(directory / "person.kubeconfig", kubeconfig(cluster.url, "anybody"))
         (directory / "docker").mkdir(mode=0o700)
-        port, web_port = free_port(), free_port()
+        port, web_port = free_ports(2)
         text = CONFIG.format(directory=directory, port=port, registry=registry.host, gitlab=gitlab.url)
         (directory / "rotator.yaml").write_text(text)
         await stack.enter_async_context(daemon(directory))

@@ -32,15 +32,9 @@ from cryptography.x509.oid import NameOID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from rotator.sandbox.server import SandboxServer
+from rotator.sandbox.server import SandboxServer, free_ports
 
 LAYER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00"
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def write_private(path: Path, text: str) -> Path:
@@ -136,7 +130,7 @@ def docker_registry(tmp_path: Path, program: Callable[[str], str]) -> Iterator[D
     binary, skopeo = program("docker-registry"), program("skopeo")
     directory = tmp_path / "registry"
     directory.mkdir()
-    registry = DockerRegistry(f"127.0.0.1:{free_port()}", directory / "htpasswd")
+    registry = DockerRegistry(f"127.0.0.1:{free_ports(1)[0]}", directory / "htpasswd")
     registry.set_password("pusher", "the-pushers-password")
     config = directory / "config.yml"
     config.write_text(
@@ -219,7 +213,7 @@ async def token_registry(tmp_path: Path, program: Callable[[str], str]) -> Async
     binary, skopeo = program("docker-registry"), program("skopeo")
     directory = tmp_path / "token-registry"
     directory.mkdir()
-    host = f"127.0.0.1:{free_port()}"
+    host = f"127.0.0.1:{free_ports(1)[0]}"
     async with TokenServer(directory) as tokens:
         tokens.users = {"pusher": "the-pushers-password"}
         config = directory / "config.yml"
@@ -305,7 +299,7 @@ class Daemon:
         self.directory = directory
         self.config = directory / "rotator.yaml"
         self.socket = directory / "admin.sock"
-        self.metrics = f"127.0.0.1:{free_port()}"
+        self.metrics = f"127.0.0.1:{free_ports(1)[0]}"
         self.log = directory / "daemon.log"
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -28,7 +27,7 @@ from aiohttp import web
 from rotator.clock import SystemClock
 from rotator.demo.world import BOT, DemoWorld, open_world
 from rotator.notify.bucket import BURST
-from rotator.sandbox.server import Fault, SandboxServer
+from rotator.sandbox.server import Fault, SandboxServer, free_ports
 from rotator.sandbox.slack import SandboxSlack
 
 pytestmark = pytest.mark.integration
@@ -197,12 +196,6 @@ class Watched:
         return all(found.get(name) == health for name, health in wanted.items())
 
 
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def private(path: Path, text: str) -> Path:
     """Write ``text`` to ``path``, readable by us alone."""
     path.touch(mode=0o600)
@@ -265,8 +258,7 @@ def prometheus_config(metrics: str, alertmanager: str) -> str:
 def watching(directory: Path, daemon: Watched, program: Callable[[str], str]) -> Iterator[Prometheus]:
     """Run Prometheus and Alertmanager until the block ends."""
     directory.mkdir()
-    ports = [free_port(), free_port()]
-    alertmanager, prometheus = (f"127.0.0.1:{port}" for port in ports)
+    alertmanager, prometheus = (f"127.0.0.1:{port}" for port in free_ports(2))
     (directory / "rotator.rules.yaml").write_text(in_seconds((SHIPPED / "rotator.rules.yaml").read_text()))
     (directory / "alertmanager.yaml").write_text(alertmanager_config(daemon))
     (directory / "prometheus.yaml").write_text(prometheus_config(daemon.metrics, alertmanager))
@@ -300,7 +292,8 @@ async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
         SandboxSlack("T") as slack,
     ):
         world.hub.faults.append(Fault(lambda request: request.path == "/limit", tell_limit))
-        made = Watched(world, receiver, slack, f"127.0.0.1:{free_port()}")
+        [port] = free_ports(1)
+        made = Watched(world, receiver, slack, f"127.0.0.1:{port}")
         command = (sys.executable, "-m", "rotator", "run", "--config", str(world.config_path))
         with running(*command, log=world.log):
             await until("both are well", lambda: made.has_health(ecr="ok", service="ok"), world.log)

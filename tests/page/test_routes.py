@@ -329,13 +329,24 @@ async def test_reading_changes_nothing(served: Any) -> None:
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/credentials/nope", 404), ("/nope", 404), ("/credentials/ecr-prod/eat", 404), ("/static/../app.py", 404)],
+    [("/credentials/nope", 404), ("/nope", 404), ("/credentials/ecr-prod/eat", 404)],
 )
 async def test_what_is_not_there_is_said_in_a_sentence(served: Any, path: str, status: int) -> None:
     """A page that is not there is answered with a page."""
     async with served.as_role("admin") as client, client.get(path) as answer:
         assert answer.status == status
         assert "<h1" in await answer.text()
+
+
+@pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd", "/static/%00"])
+async def test_nothing_beside_the_files_is_served(served: Any, path: str) -> None:
+    """A path that climbs out of the page's files is not there; it is sent as it stands, which clients do not do."""
+    reader, writer = await asyncio.open_unix_connection(served.socket)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    status = await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    assert status.split()[1] in {b"400", b"404"}, status
 
 
 async def test_an_unforeseen_failure_tells_only_where_to_look(served: Any) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from rotator.config.ref import SecretRef
 from rotator.config.vault import VaultConfig
 from rotator.errors import ConfigError, NotFoundError, RotatorError, ShapeError
 from rotator.ports import Source
+from rotator.sandbox.server import free_ports
 from rotator.sandbox.vault import SandboxVault
 from rotator.secret import Fingerprinter, Secret
 from rotator.sources import SOURCES
@@ -98,7 +98,7 @@ async def real_vault_place(tmp_path: Path, fingerprint: Fingerprinter) -> AsyncI
     binary = shutil.which("bao") or shutil.which("vault")
     if binary is None:
         pytest.skip("neither bao nor vault is on PATH; Debian packages none")
-    port = _free_port()
+    [port] = free_ports(1)
     command = [binary, "server", "-dev", "-dev-root-token-id=root", f"-dev-listen-address=127.0.0.1:{port}"]
     home = {**os.environ, "HOME": str(tmp_path)}
     server = subprocess.Popen(command, cwd=tmp_path, env=home, stdout=subprocess.DEVNULL)
@@ -119,12 +119,6 @@ async def real_vault_place(tmp_path: Path, fingerprint: Fingerprinter) -> AsyncI
         server.terminate()
         server.wait(10)
         pool.shutdown()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _root_config(port: int) -> VaultConfig:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from rotator.clock import SystemClock
 from rotator.config.ref import SecretRef
 from rotator.config.vault import VaultConfig
 from rotator.ports import Source
+from rotator.sandbox.server import free_ports
 from rotator.sandbox.vault import SandboxVault
 from rotator.sandbox.vault_auth import Grant
 from rotator.secret import Fingerprinter, Secret
@@ -101,13 +101,6 @@ class RealApiServer:
     token: str
 
 
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 @asynccontextmanager
 async def running(*command: str) -> AsyncIterator[None]:
     """Run a program while the block lasts."""
@@ -178,8 +171,8 @@ async def started(folder: Path) -> AsyncIterator[RealApiServer]:
     if not (shutil.which("kube-apiserver") and shutil.which("etcd")):
         pytest.skip("kube-apiserver and etcd are not installed")
     prepare(folder)
-    port = free_port()
-    etcd, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+    port, *others = free_ports(3)
+    etcd, peer = (f"http://127.0.0.1:{other}" for other in others)
     data = ["--data-dir", str(folder / "etcd"), "--listen-peer-urls", peer]
     async with AsyncExitStack() as stack:
         client_urls = ["--listen-client-urls", etcd, "--advertise-client-urls", etcd]
@@ -218,7 +211,7 @@ def make_key(path: Path) -> str:
 async def running_sshd(sshd: str, folder: Path, *lines: str) -> AsyncIterator[Sshd]:
     """Run an OpenSSH server for this user while the block lasts."""
     folder.mkdir(mode=0o700)
-    port, public = free_port(), make_key(folder / "host")
+    [port], public = free_ports(1), make_key(folder / "host")
     make_key(folder / "user")
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}\n")
     usual = (

@@ -82,7 +82,7 @@ async def test_rights_are_enough_and_all_used(
         data = {".dockerconfigjson": "e30="}
         body = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson", "data": data}
         cluster.set_secret("web", {**body, "metadata": {"name": "regcred"}})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await anext(edits)
         await edits.aclose()  # type: ignore[attr-defined]  # as above
     wanted = {(verb, resource) for rule in granted for verb in rule["verbs"] for resource in rule["resources"]}

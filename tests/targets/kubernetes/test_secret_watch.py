@@ -27,7 +27,7 @@ async def following(target: KubernetesTarget) -> AsyncIterator[Callable[[], Awai
     changes = target.changes()
 
     async def change() -> str:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             return await anext(changes)
 
     try:
@@ -53,7 +53,7 @@ async def test_an_edit_is_told_and_our_own_writes_are_not(
     cluster.add_namespace("other")
     async with following(target) as change:
         waiting = asyncio.ensure_future(change())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not cluster.secret_watchers:
                 await asyncio.sleep(0)
         await target.apply("web/regcred", [entry(password="second", generation=2)])
@@ -76,7 +76,7 @@ async def test_a_deletion_is_told(cluster: SandboxKubernetes, make_target: MakeT
     await target.apply("web/regcred", [entry()])
     async with following(target) as change:
         waiting = asyncio.ensure_future(change())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not cluster.secret_watchers:
                 await asyncio.sleep(0)
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as http:

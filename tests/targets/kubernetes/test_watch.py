@@ -29,7 +29,7 @@ async def watching(target: KubernetesTarget) -> AsyncIterator[Callable[[], Await
     changes = target.watch()
 
     async def following() -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await anext(changes)
 
     try:
@@ -40,7 +40,7 @@ async def watching(target: KubernetesTarget) -> AsyncIterator[Callable[[], Await
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop run until ``condition`` holds, at most five seconds."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0)
 
