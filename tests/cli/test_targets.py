@@ -64,7 +64,7 @@ async def test_a_target_is_tried(shared: Any) -> None:
     here = await shared.ask("targets", "test", "at-mine")
     assert (here.code, "readable; 1 of 1 logins seen there (value)" in here.out.replace("\n", " ")) == (0, True)
     nope = await shared.ask("targets", "test", "nope")
-    assert (nope.code, "There are: at-leaked, at-mine" in nope.err) == (2, True)
+    assert (nope.code, "There are: at-broken, at-leaked, at-mine" in nope.err) == (2, True)
 
 
 @pytest.mark.parametrize(
