@@ -1,4 +1,4 @@
-"""Which rotations run now: asks the domain what is due, starts it within bounds, joins requests to what runs."""
+"""Which rotations run now: starts what the agenda says is due, within bounds; joins requests to what runs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from rotator.domain.audit import INTENT, of_end, of_rotation
-from rotator.domain.due import Due, Situation, first_due, next_due_at
+from rotator.domain.due import Due
 from rotator.domain.events import Crashed, RotationFinished, RotationStarted, StoreFailed
 from rotator.domain.rotation import Rotation, State, Step, end
-from rotator.domain.schedule import left_of_pause
 from rotator.domain.waves import Staging
+from rotator.engine.agenda import FIRST_EVER, HELD_BACK, Agenda
 from rotator.engine.credential import Credential
 from rotator.engine.ledger import Ledger
 from rotator.engine.rotate import Rotator
@@ -22,13 +22,6 @@ from rotator.engine.surroundings import Surroundings
 from rotator.engine.ticket import Running, Ticket
 from rotator.errors import ConflictError, NotFoundError, RotatorError, StoreError, UnavailableError
 from rotator.ports import Changes
-
-FIRST_EVER = datetime.min.replace(tzinfo=UTC)
-LAST = datetime.max.replace(tzinfo=UTC)
-NO_PAUSE = timedelta()
-HELD_BACK_AFTER_A_DEFECT = timedelta(seconds=30)
-STORE_PAUSE = timedelta(seconds=5)
-"""How long nothing is started by schedule after the store failed: what cannot be journalled is not begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +60,10 @@ class Dispatcher:
         self._rotator = rotator
         self._world = world
         self._slots = slots
+        self._agenda = Agenda(ledger, rotator.fence, world.clock)
         self._running: dict[str, Running] = {}
         self._starts: dict[str, asyncio.Task[Running]] = {}
         self._backlog: deque[str] = deque()
-        self._revisions: dict[str, str | None] = {}
-        self._tried: dict[str, str | None] = {}
-        self._due_from: dict[str, tuple[object, datetime | None]] = {}
-        self._held_back: dict[str, float] = {}
-        self._store_pause_until = float("-inf")
         self._last_stamp = FIRST_EVER
         self._is_stopping = False
         self._beginning = asyncio.Lock()
@@ -87,18 +76,8 @@ class Dispatcher:
         return {name: running.rotation for name, running in self._running.items()}
 
     def source_said(self, credential: str, revision: str | None) -> bool:
-        """Take note of a source's revision; return whether it is news that may make a rotation due.
-
-        The first revision heard of a credential that failed before the restart, or is being rotated already, counts
-        as tried: a daemon that is restarted again and again must not try a bad value once each time.
-        """
-        is_first = credential not in self._revisions
-        self._revisions[credential] = revision
-        if revision is None:
-            return is_first
-        if is_first and (credential in self._running or self._ledger.record(credential).failures):
-            self._tried[credential] = revision
-        return self._is_mended(credential)
+        """Take note of a source's revision; return whether it is news that may make a rotation due."""
+        return self._agenda.source_said(credential, revision, is_running=credential in self._running)
 
     async def request(self, name: str, message: str, by: str) -> Ticket:
         """Rotate ``name`` now, whatever its back-off; a request while one runs joins it.
@@ -142,7 +121,7 @@ class Dispatcher:
     def prospect(self, name: str) -> Prospect:
         """Return what a rotation of ``name`` that began now would be. Errors as `request`, of the name."""
         credential, now = self._named(name), self._world.clock.now()
-        due, left = first_due(self._situation(credential, now)), self._left_of_pauses(name, now)
+        due, left = self._agenda.reason(credential, now), self._agenda.pause(name, now)
         reason = due.reason if due is not None else ""
         step, restores = self._opening(credential, reason)
         staging = self._rotator.staging(credential, reason, restores)
@@ -159,7 +138,7 @@ class Dispatcher:
         """Start everything that is due, closest to expiry first; what finds no slot waits and is started in turn."""
         now = self._world.clock.now()
         due = [name for name, at in self._wakes(now) if at <= now]
-        self._backlog = deque(sorted(due, key=self._urgency))
+        self._backlog = deque(sorted(due, key=self._agenda.urgency))
         await self.refill()
 
     async def refill(self) -> None:
@@ -203,46 +182,6 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _situation(self, credential: Credential, now: datetime) -> Situation:
-        return Situation(
-            now=now,
-            strategy=credential.provider.strategy,
-            rule=credential.rule,
-            current=self._ledger.current(credential.name),
-            revision=self._revisions.get(credential.name),
-            is_unwatched=credential.name in self._revisions and self._revisions[credential.name] is None,
-            looked_at=self._ledger.record(credential.name).looked_at,
-            unfinished=self._ledger.unfinished(credential.name),
-            withdrawn=self._ledger.newest_withdrawn(credential.name),
-            fence=self._rotator.fence(credential.name),
-        )
-
-    def _due(self, credential: Credential, now: datetime) -> Due | None:
-        """Return why ``credential`` is to be rotated now, back-off considered."""
-        if credential.name in self._running:
-            return None
-        due = first_due(self._situation(credential, now))
-        return due if due is not None and not self._left_of_pauses(credential.name, now) else None
-
-    def _is_mended(self, name: str) -> bool:
-        """Return whether the source holds a revision that is neither in use nor was tried: worth a try at once."""
-        revision, current = self._revisions.get(name), self._ledger.current(name)
-        in_use = current.revision if current is not None else None
-        return revision is not None and revision not in {in_use, self._tried.get(name)}
-
-    def _left_of_pauses(self, name: str, now: datetime) -> timedelta:
-        """Return how long scheduled attempts are held back still, zero or more: by the store, a defect, failures."""
-        ticks = self._world.clock.monotonic()
-        if ticks < self._store_pause_until:
-            return timedelta(seconds=self._store_pause_until - ticks)
-        record = self._ledger.record(name)
-        if (record.next_attempt_at is None and name not in self._held_back) or self._is_mended(name):
-            return NO_PAUSE
-        held_back = timedelta(seconds=max(self._held_back.get(name, ticks) - ticks, 0.0))
-        since = record.looked_at or now
-        failed = left_of_pause(since, (record.next_attempt_at or since) - since, now)
-        return max(held_back, failed)
-
     def _wakes(self, now: datetime) -> Iterator[tuple[str, datetime]]:
         for name, credential in self._credentials.items():
             if (at := self._wake_at(credential, now)) is not None:
@@ -250,39 +189,11 @@ class Dispatcher:
 
     def _wake_at(self, credential: Credential, now: datetime) -> datetime | None:
         """Return when a scheduled attempt may begin: ``now`` when at once, None when never or while one runs."""
-        if credential.name in self._running:
-            return None
-        at = self._due_at(credential, now)
-        if at is None or at > now:
-            return at
-        return now + self._left_of_pauses(credential.name, now)
-
-    def _due_at(self, credential: Credential, now: datetime) -> datetime | None:
-        """Return `next_due_at`, remembered as long as nothing that it depends on changes: thousands are asked often.
-
-        Not remembered is what depends on the present: that it is due, and a recheck after a clock that was set back.
-        """
-        name = credential.name
-        is_asked = name in self._revisions
-        placed = (self._rotator.fence(name), self._ledger.newest_withdrawn(name), self._ledger.unfinished(name))
-        basis = (self._ledger.current(name), is_asked, self._revisions.get(name), *placed)
-        known, at = self._due_from.get(name, (None, None))
-        if known == basis and (at is None or at > now):
-            return at
-        situation = self._situation(credential, now)
-        at = next_due_at(situation)
-        if not situation.is_unwatched and at != now:
-            self._due_from[name] = (basis, at)
-        return at
-
-    def _urgency(self, name: str) -> datetime:
-        current = self._ledger.current(name)
-        if current is None or current.rejected_at is not None:
-            return FIRST_EVER
-        return current.expiry.at or LAST
+        return None if credential.name in self._running else self._agenda.due_at(credential, now)
 
     async def _begin_if_due(self, credential: Credential) -> None:
-        if (due := self._due(credential, self._world.clock.now())) is None:
+        due = self._agenda.due(credential, self._world.clock.now())
+        if due is None or credential.name in self._running:
             return
         try:
             await self._begin(credential, due, "schedule")
@@ -352,7 +263,7 @@ class Dispatcher:
         return self._last_stamp
 
     def _start(self, credential: Credential, rotation: Rotation) -> Running:
-        self._tried[credential.name] = self._revisions.get(credential.name)
+        self._agenda.begun(credential.name)
         task = asyncio.create_task(self._run(credential, rotation), name=f"rotation {credential.name}")
         running = Running(rotation, task, asyncio.get_running_loop().create_future())
         self._running[credential.name] = running
@@ -369,30 +280,27 @@ class Dispatcher:
         try:
             ended = await self._rotator.rotate(credential, rotation)
         except StoreError as error:
-            self._hold_back(credential.name)
+            self._agenda.hold_back(credential.name)
             self._store_failed(error)
             return None
         except Exception as error:  # noqa: BLE001 (a defect in one rotation must not stop the daemon)
             self._world.emit(Crashed(f"rotation of {credential.name}", error))
             await self._break_off(credential.name)
             return None
-        still_due = first_due(self._situation(credential, self._world.clock.now()))
-        if still_due is not None and ended.state is not State.FAILED:
-            self._hold_back(credential.name)  # it came to its end and did not help: no loop without a pause
+        if self._agenda.reason(credential, self._world.clock.now()) and ended.state is not State.FAILED:
+            self._agenda.hold_back(credential.name)  # it came to its end and did not help: no loop without a pause
         return ended
 
     async def _break_off(self, name: str) -> None:
         """Journal that a defect ended the rotation of ``name``, and hold the next attempt back."""
-        self._hold_back(name)
+        self._agenda.hold_back(name)
         rotation, record = self._ledger.open_rotation(name), self._ledger.record(name)
         if rotation is None:
             return
         now = self._world.clock.now()
         message = "broken off by a defect of the daemon; its log says where"
         failed = end(rotation, State.FAILED, message, at=now, error=RotatorError.code)
-        record = replace(
-            record, failures=record.failures + 1, next_attempt_at=now + HELD_BACK_AFTER_A_DEFECT, looked_at=now
-        )
+        record = replace(record, failures=record.failures + 1, next_attempt_at=now + HELD_BACK, looked_at=now)
         try:
             await self._ledger.commit(Changes(records=[record], rotations=[failed], audit=[of_end(failed)]))
         except StoreError as error:
@@ -406,8 +314,5 @@ class Dispatcher:
         )
 
     def _store_failed(self, error: StoreError) -> None:
-        self._store_pause_until = self._world.clock.monotonic() + STORE_PAUSE.total_seconds()
+        self._agenda.hold_all_back()
         self._world.emit(StoreFailed("journal", error.code, str(error)))
-
-    def _hold_back(self, name: str) -> None:
-        self._held_back[name] = self._world.clock.monotonic() + HELD_BACK_AFTER_A_DEFECT.total_seconds()

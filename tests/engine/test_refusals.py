@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from rotator.domain.due import first_due
 from rotator.domain.events import DeliveryRefused
 from rotator.domain.policy import Renewal
 from rotator.engine.places import try_target
@@ -108,7 +107,7 @@ async def test_the_floor_holds_renewal_back_and_nothing_else(world: Any, target:
     current = world.ledger.current("ecr")
     refused = replace(current, rejected_at=world.clock.now())
     world.ledger.note(refused)
-    due = first_due(world.dispatcher._situation(world.credentials["ecr"], world.clock.now()))
+    due = world.dispatcher.prospect("ecr").due
     assert due is not None
     assert due.reason == "Rejected"
 
