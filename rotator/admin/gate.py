@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,7 +68,7 @@ class Gate:
             await _refuse(refusal, state["correlation_id"])(scope, receive, send)
             return
         state["caller"] = admitted
-        await self.app(scope, bounded(receive), _marked(send, state["correlation_id"]))
+        await self.app(scope, bounded(receive), marked(send, state["correlation_id"], SECURITY_HEADERS))
 
 
 def knock_of(scope: Scope) -> Knock:
@@ -88,15 +88,24 @@ def _unacceptable(knock: Knock, caller: Caller, path: str) -> Refusal | None:
     is_hook = path.startswith(HOOKS)
     if caller.role is Role.HOOK and not is_hook:
         return Refusal("role_too_low", f"{caller.name} may call the hooks, and nothing else")
-    length = knock.headers.get("content-length", "0")
-    if length.isdigit() and int(length[:12]) > MAX_BODY_BYTES:
+    if is_too_large(knock):
         return Refusal("body_too_large", f"the body is larger than {MAX_BODY_BYTES} bytes")
-    media = knock.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if knock.method == "POST" and media != "application/json":
+    if knock.method == "POST" and media_type(knock) != "application/json":
         return Refusal("not_json", "the body must be JSON", hint="Send Content-Type: application/json")
     if knock.method == "POST" and not is_hook and not knock.headers.get(CUSTOM_HEADER.lower()):
         return Refusal("header_required", "a header is missing", hint=f"Send {CUSTOM_HEADER}: rotator")
     return None
+
+
+def is_too_large(knock: Knock) -> bool:
+    """Return whether a request announces a larger body than is read."""
+    length = knock.headers.get("content-length", "0")
+    return length.isdigit() and int(length[:12]) > MAX_BODY_BYTES
+
+
+def media_type(knock: Knock) -> str:
+    """Return what kind of body a request says it has, in lower case and without parameters."""
+    return knock.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def tell(scope: Scope, knock: Knock, refusal: Refusal) -> None:
@@ -138,15 +147,16 @@ def bounded(receive: Receive) -> Receive:
     return receive_bounded
 
 
-def _marked(send: Send, correlation_id: str) -> Send:
-    """Return ``send`` that puts the security headers on every answer."""
+def marked(send: Send, correlation_id: str, headers: Mapping[str, str], kept: str = "") -> Send:
+    """Return ``send`` that puts ``headers`` on every answer; the answer's own ``kept`` stays where it has one."""
 
     async def send_marked(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
-                headers[name] = value
-            headers["X-Correlation-Id"] = correlation_id
+            own = MutableHeaders(scope=message)
+            for name, value in headers.items():
+                if name != kept or name not in own:
+                    own[name] = value
+            own["X-Correlation-Id"] = correlation_id
         await send(message)
 
     return send_marked

@@ -6,13 +6,21 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from starlette.datastructures import MutableHeaders
 from starlette.responses import HTMLResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rotator.admin.access import Refusal
+from rotator.admin.access import Knock, Refusal
 from rotator.admin.failure import STATUS
-from rotator.admin.gate import MAX_BODY_BYTES, bounded, knock_of, make_correlation_id, tell
+from rotator.admin.gate import (
+    MAX_BODY_BYTES,
+    bounded,
+    is_too_large,
+    knock_of,
+    make_correlation_id,
+    marked,
+    media_type,
+    tell,
+)
 from rotator.page.doors import Door
 from rotator.page.forms import MEDIA_TYPE
 from rotator.page.render import Reader, Renderer
@@ -58,13 +66,14 @@ class PageGate:
         state = scope.setdefault("state", {})
         state["correlation_id"] = self.make_id()
         knock = knock_of(scope)
-        refusal = self.door.outside(knock) or _unacceptable(knock.method, knock.headers)
+        send = marked(send, state["correlation_id"], HEADERS, KEPT)
+        refusal = self.door.outside(knock) or _unacceptable(knock)
         if refusal is not None:
             tell(scope, knock, refusal)
-            await refused(refusal, self.renderer)(scope, receive, _marked(send, state["correlation_id"]))
+            await refused(refusal, self.renderer)(scope, receive, send)
             return
         state["knock"] = knock
-        await self.app(scope, bounded(receive), _marked(send, state["correlation_id"]))
+        await self.app(scope, bounded(receive), send)
 
 
 def refused(refusal: Refusal, renderer: Renderer, reader: Reader | None = None) -> HTMLResponse:
@@ -75,24 +84,9 @@ def refused(refusal: Refusal, renderer: Renderer, reader: Reader | None = None) 
     return HTMLResponse(body, STATUS.get(refusal.code, 500), headers)
 
 
-def _unacceptable(method: str, headers: Mapping[str, str]) -> Refusal | None:
-    length = headers.get("content-length", "0")
-    if length.isdigit() and int(length[:12]) > MAX_BODY_BYTES:
+def _unacceptable(knock: Knock) -> Refusal | None:
+    if is_too_large(knock):
         return Refusal("body_too_large", f"the form is larger than {MAX_BODY_BYTES} bytes")
-    media = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if method == "POST" and media != MEDIA_TYPE:
+    if knock.method == "POST" and media_type(knock) != MEDIA_TYPE:
         return Refusal("invalid_request", "this is not a form of this page")
     return None
-
-
-def _marked(send: Send, correlation_id: str) -> Send:
-    async def send_marked(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                if name != KEPT or name not in headers:
-                    headers[name] = value
-            headers["X-Correlation-Id"] = correlation_id
-        await send(message)
-
-    return send_marked

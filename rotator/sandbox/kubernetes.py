@@ -7,19 +7,15 @@ the ``create`` that an apply needs is authorised with the name of the object, so
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
-from rotator.sandbox.json_patch import PatchError, apply_json_patch
 from rotator.sandbox.kubernetes_apply import (
     Applied,
     ApplyConflictError,
-    Leaves,
     Manager,
     apply,
     leaves_of,
@@ -34,8 +30,20 @@ from rotator.sandbox.kubernetes_rbac import (
     is_allowed,
     parse_rule,
 )
+from rotator.sandbox.kubernetes_requests import (
+    answer_refusals,
+    check_apply,
+    check_version,
+    conflict_of,
+    json_of,
+    json_patched,
+    manager_of,
+    reply,
+    unknown,
+    wanted,
+)
 from rotator.sandbox.kubernetes_secret_watch import SecretFeed, watched_name
-from rotator.sandbox.kubernetes_status import Cause, RefusedError, bad_request, not_found
+from rotator.sandbox.kubernetes_status import RefusedError, bad_request, not_found
 from rotator.sandbox.kubernetes_store import Namespace, Objects, StoredSecret, check_secret
 from rotator.sandbox.kubernetes_watch import NamespaceFeed
 from rotator.sandbox.server import SandboxServer
@@ -58,7 +66,7 @@ class SandboxKubernetes(SandboxServer):
     """
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, bookmark_seconds: float = 60.0) -> None:
-        app = web.Application(middlewares=[_answer_refusals], client_max_size=MAX_REQUEST_BYTES)
+        app = web.Application(middlewares=[answer_refusals], client_max_size=MAX_REQUEST_BYTES)
         super().__init__(app, tls=tls)
         self._objects = Objects()
         self.others = OtherObjects(self._objects.next_version, self._authorize)
@@ -80,7 +88,7 @@ class SandboxKubernetes(SandboxServer):
         app.router.add_get("/api/v1/namespaces/{name}", self._get_namespace)
         app.router.add_post(_REVIEWS, self._review)
         app.router.add_get("/version", self._version)
-        app.router.add_route("*", "/{rest:.*}", _unknown)
+        app.router.add_route("*", "/{rest:.*}", unknown)
 
     @property
     def watchers(self) -> int:
@@ -135,7 +143,7 @@ class SandboxKubernetes(SandboxServer):
         """Create or replace a Secret on behalf of ``manager``, past every check but validation."""
         name = body["metadata"]["name"]
         stored = self._objects.find_secret(namespace, name)
-        state = update(stored.state if stored else _NEW, _wanted(body), Manager(manager, "Update"))
+        state = update(stored.state if stored else _NEW, wanted(body), Manager(manager, "Update"))
         self._store(namespace, name, stored, state)
 
     def service_account(self, namespace: str, name: str) -> dict[str, Any] | None:
@@ -174,7 +182,7 @@ class SandboxKubernetes(SandboxServer):
 
     async def _review(self, request: web.Request) -> web.Response:
         rules = self._rules(request)
-        body = await _json(request)
+        body = await json_of(request)
         wanted = (body.get("spec") or {}).get("resourceAttributes") or {}
         asked = Attributes(
             wanted.get("verb", ""),
@@ -184,10 +192,10 @@ class SandboxKubernetes(SandboxServer):
             wanted.get("name", ""),
         )
         self._used.add(("create", "selfsubjectaccessreviews"))
-        return _reply({**body, "status": {"allowed": is_allowed(rules, asked)}}, 201)
+        return reply({**body, "status": {"allowed": is_allowed(rules, asked)}}, 201)
 
     async def _version(self, _: web.Request) -> web.Response:
-        return _reply({"major": "1", "minor": "35", "gitVersion": "v1.35.0+sandbox", "platform": "linux/amd64"})
+        return reply({"major": "1", "minor": "35", "gitVersion": "v1.35.0+sandbox", "platform": "linux/amd64"})
 
     # -- namespaces --------------------------------------------------------------------------------------------------
 
@@ -196,20 +204,20 @@ class SandboxKubernetes(SandboxServer):
             self._authorize(request, "watch", "namespaces")
             return await self._feed.watch(request)
         self._authorize(request, "list", "namespaces")
-        return _reply(self._feed.list_page(request.query))
+        return reply(self._feed.list_page(request.query))
 
     async def _get_namespace(self, request: web.Request) -> web.Response:
         _, name = self._authorize(request, "get", "namespaces")
         found: Namespace | None = self._objects.namespaces.get(name)
         if found is None:
             raise not_found("namespaces", name)
-        return _reply(found.body())
+        return reply(found.body())
 
     # -- secrets -----------------------------------------------------------------------------------------------------
 
     async def _get_secret(self, request: web.Request) -> web.Response:
         namespace, name = self._authorize(request, "get", "secrets")
-        return _reply(self._objects.get_secret(namespace, name).body())
+        return reply(self._objects.get_secret(namespace, name).body())
 
     async def _watch_secrets(self, request: web.Request) -> web.StreamResponse:
         if request.query.get("watch") not in {"true", "1"}:
@@ -219,20 +227,20 @@ class SandboxKubernetes(SandboxServer):
 
     async def _post_secret(self, request: web.Request) -> web.Response:
         namespace, _ = self._authorize(request, "create", "secrets")
-        body = await _json(request)
+        body = await json_of(request)
         name = (body.get("metadata") or {}).get("name", "")
         self._objects.require_open(namespace)
         if not name or self._objects.find_secret(namespace, name):
             raise RefusedError(409, f'secrets "{name}" already exists', about=("secrets", name), reason="AlreadyExists")
-        state = update(_NEW, _wanted(body), _manager(request, "Update"))
+        state = update(_NEW, wanted(body), manager_of(request, "Update"))
         return self._saved(request, (namespace, name), None, state)
 
     async def _put_secret(self, request: web.Request) -> web.Response:
         namespace, name = self._authorize(request, "update", "secrets")
-        body = await _json(request)
+        body = await json_of(request)
         stored = self._objects.get_secret(namespace, name)
-        _check_version(body, stored)
-        state = update(stored.state, _wanted(body), _manager(request, "Update"))
+        check_version(body, stored)
+        state = update(stored.state, wanted(body), manager_of(request, "Update"))
         return self._saved(request, (namespace, name), stored, state)
 
     async def _delete_secret(self, request: web.Request) -> web.Response:
@@ -241,7 +249,7 @@ class SandboxKubernetes(SandboxServer):
         del self._objects.secrets[namespace][name]
         self._secret_feed.publish("DELETED", stored)
         details = {"name": name, "kind": "secrets", "uid": stored.uid}
-        return _reply({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+        return reply({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 
     async def _patch_secret(self, request: web.Request) -> web.Response:
         place = self._authorize(request, "patch", "secrets")
@@ -253,23 +261,23 @@ class SandboxKubernetes(SandboxServer):
                 415, f"the body of the request was in an unknown format - accepted: {APPLY}, {JSON_PATCH}"
             )
         stored = self._objects.get_secret(*place)
-        body = _json_patched(stored.body(), await request.read())
-        _check_version(body, stored)
-        return self._saved(request, place, stored, update(stored.state, _wanted(body), _manager(request, "Update")))
+        body = json_patched(stored.body(), await request.read())
+        check_version(body, stored)
+        return self._saved(request, place, stored, update(stored.state, wanted(body), manager_of(request, "Update")))
 
     async def _apply_secret(self, request: web.Request, namespace: str, name: str) -> web.Response:
-        body = await _json(request)
-        _check_apply(request, body, namespace, name)
+        body = await json_of(request)
+        check_apply(request, body, namespace, name)
         stored = self._objects.find_secret(namespace, name)
         if stored is None:
             self._authorize(request, "create", "secrets")
             self._objects.require_open(namespace)
-        _check_version(body, stored)
+        check_version(body, stored)
         force = request.query.get("force") == "true"
         try:
-            state = apply(stored.state if stored else _NEW, leaves_of(body), _manager(request, "Apply"), force=force)
+            state = apply(stored.state if stored else _NEW, leaves_of(body), manager_of(request, "Apply"), force=force)
         except ApplyConflictError as error:
-            raise _conflict(error) from None
+            raise conflict_of(error) from None
         return self._saved(request, (namespace, name), stored, state)
 
     def _saved(
@@ -280,14 +288,14 @@ class SandboxKubernetes(SandboxServer):
         if dry_run not in {None, "All"}:
             raise bad_request(f"invalid dryRun {dry_run!r}")
         if stored is not None and state is stored.state:
-            return _reply(stored.body())
+            return reply(stored.body())
         check_secret(place[1], state.leaves, stored.state.leaves if stored else None)
         if dry_run:
             version = stored.version if stored else self._objects.version
             kept = StoredSecret(*place, stored.uid if stored else "", version, state)
         else:
             kept = self._store(*place, stored, state)
-        return _reply(kept.body(), 200 if stored else 201)
+        return reply(kept.body(), 200 if stored else 201)
 
     def _store(self, namespace: str, name: str, stored: StoredSecret | None, state: Applied) -> StoredSecret:
         if stored is None:
@@ -303,104 +311,21 @@ class SandboxKubernetes(SandboxServer):
     # -- service accounts --------------------------------------------------------------------------------------------
 
     async def _get_account(self, request: web.Request) -> web.Response:
-        return _reply(self._account(*self._authorize(request, "get", "serviceaccounts")))
+        return reply(self._account(*self._authorize(request, "get", "serviceaccounts")))
 
     async def _patch_account(self, request: web.Request) -> web.Response:
         namespace, name = self._authorize(request, "patch", "serviceaccounts")
         if request.content_type != JSON_PATCH:
             raise RefusedError(415, f"accepted media types: {JSON_PATCH}")
         found = self._account(namespace, name)
-        patched = _json_patched(found, await request.read())
+        patched = json_patched(found, await request.read())
         if patched != found:
             patched["metadata"]["resourceVersion"] = str(self._objects.next_version())
         self._objects.accounts[namespace][name] = patched
-        return _reply(patched)
+        return reply(patched)
 
     def _account(self, namespace: str, name: str) -> dict[str, Any]:
         found = self.service_account(namespace, name)
         if found is None:
             raise not_found("serviceaccounts", name)
         return found
-
-
-@web.middleware
-async def _answer_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except RefusedError as refusal:
-        return web.Response(status=refusal.code, body=refusal.body(), content_type="application/json")
-
-
-async def _unknown(_: web.Request) -> web.Response:
-    raise RefusedError(404, "the server could not find the requested resource")
-
-
-async def _json(request: web.Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.read())
-    except ValueError:
-        raise bad_request("the body of the request is not JSON") from None
-    if not isinstance(body, dict):
-        raise bad_request("the body of the request is not an object")
-    return body
-
-
-def _json_patched(body: dict[str, Any], patch: bytes) -> dict[str, Any]:
-    try:
-        patched = apply_json_patch(body, json.loads(patch))
-    except PatchError as error:
-        raise RefusedError(422, f"the server rejected our request due to an error in our request: {error}") from None
-    except ValueError as error:
-        raise bad_request(str(error)) from None
-    if not isinstance(patched, dict):
-        raise bad_request("the patched object is not an object")
-    return patched
-
-
-def _wanted(body: Mapping[str, Any]) -> Leaves:
-    return {("type",): "Opaque", **leaves_of(body)}
-
-
-def _manager(request: web.Request, operation: str) -> Manager:
-    given = request.query.get("fieldManager") or request.headers.get("User-Agent", "").partition("/")[0]
-    return Manager(given or "unknown", operation)
-
-
-def _check_apply(request: web.Request, body: Mapping[str, Any], namespace: str, name: str) -> None:
-    if not request.query.get("fieldManager"):
-        cause = Cause("FieldValueRequired", "Required value: is required for apply patch", "fieldManager")
-        raise RefusedError(422, 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value', causes=(cause,))
-    metadata = body.get("metadata") or {}
-    if body.get("apiVersion") != "v1" or body.get("kind") != "Secret":
-        raise bad_request("the object provided is not a v1 Secret")
-    if metadata.get("name", name) != name or metadata.get("namespace", namespace) != namespace:
-        raise bad_request("the name or namespace of the object does not match the URL")
-    if metadata.get("managedFields"):
-        raise bad_request("metadata.managedFields must be nil")
-
-
-def _check_version(body: Mapping[str, Any], stored: StoredSecret | None) -> None:
-    wanted = (body.get("metadata") or {}).get("resourceVersion")
-    if wanted is None or (stored is not None and wanted == str(stored.version)):
-        return
-    name = (body.get("metadata") or {}).get("name", "")
-    message = (
-        f'Operation cannot be fulfilled on secrets "{name}": the object has been modified; '
-        "please apply your changes to the latest version and try again"
-    )
-    raise RefusedError(409, message, about=("secrets", name))
-
-
-def _conflict(error: ApplyConflictError) -> RefusedError:
-    causes = tuple(
-        Cause("FieldManagerConflict", f'conflict with "{conflict.manager.name}" using v1', conflict.field)
-        for conflict in error.conflicts
-    )
-    listed = ", ".join(f"{cause.message}: {cause.field}" for cause in causes)
-    return RefusedError(
-        409, f"Apply failed with {len(causes)} conflict{'s' * (len(causes) > 1)}: {listed}", causes=causes
-    )
-
-
-def _reply(body: Mapping[str, Any], status: int = 200) -> web.Response:
-    return web.Response(status=status, body=json.dumps(body).encode(), content_type="application/json")
