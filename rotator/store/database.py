@@ -29,6 +29,8 @@ TRANSACTION_SECONDS = 30.0
 """A transaction that takes longer is given up: the server is behind a broken network."""
 
 CLOSE_SECONDS = 5.0
+NEWER = "the state was made by a newer rotator than this one"
+NEWER_HINT = "Run that version or newer, or restore a state from before the upgrade"
 T = TypeVar("T")
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
@@ -131,7 +133,7 @@ async def open_database(url: str, holder: str) -> Database:
     Raises:
         ConfigError: It cannot be opened, is not a database, is damaged, was made by a newer rotator, or is in use.
     """
-    parsed = _parse(url)
+    parsed = parse_url(url)
     shown = parsed.set(query={}).render_as_string()
     if parsed.drivername == "sqlite" and parsed.database not in {None, "", ":memory:"}:
         _make_file(Path(str(parsed.database)), shown)
@@ -151,7 +153,8 @@ async def open_database(url: str, holder: str) -> Database:
     return database
 
 
-def _parse(url: str) -> URL:
+def parse_url(url: str) -> URL:
+    """Return ``url`` taken apart; ConfigError where it is none of a database that we know, without its text."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
@@ -208,14 +211,17 @@ async def _check_and_migrate(engine: AsyncEngine) -> None:
         await connection.run_sync(_migrate)
 
 
-def _migrate(connection: Connection) -> None:
+def migrations() -> AlembicConfig:
+    """Return where the steps are that lead to our tables."""
     config = AlembicConfig()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config
+
+
+def _migrate(connection: Connection) -> None:
+    config = migrations()
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        raise ConfigError(
-            ["the state was made by a newer rotator than this one"],
-            hint="Run that version or newer, or restore a state from before the upgrade",
-        ) from error
+        raise ConfigError([NEWER], hint=NEWER_HINT) from error

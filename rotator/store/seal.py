@@ -18,6 +18,12 @@ from rotator.secret import Secret
 KEY_BYTES = 32
 NONCE_BYTES = 12
 _LARGEST_FILE_BYTES = 64 << 10
+OTHER_KEY = (
+    "The seal key is another one than when it was sealed. Put the old key back as a further line of the key file, or "
+    "move the state file aside; every credential is then issued anew"
+)
+"""What to do about a secret that does not open."""
+
 _TEXT = ("utf-8", "surrogatepass")
 """A secret is text as Python holds it: half a surrogate pair, as a JSON escape may leave it, survives too."""
 
@@ -51,9 +57,13 @@ class Sealer:
                 continue
         raise PermanentError(
             f"the sealed secret of {label} does not open",
-            hint="The seal key is another one than when it was sealed. Put the old key back as a further line of the "
-            "key file, or move the state file aside; every credential is then issued anew",
+            hint=OTHER_KEY,
         )
+
+
+def label_of(credential: str, generation: int) -> str:
+    """Return what the secret of a version is sealed for."""
+    return f"{credential}:{generation}"
 
 
 def load_keys(path: Path) -> list[bytes]:

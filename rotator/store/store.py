@@ -21,7 +21,7 @@ from rotator.store import rows, tables
 from rotator.store.audit import Chain, Check, append, chained_of, newest, page_after
 from rotator.store.database import Database, open_database
 from rotator.store.notes import read_notes, replace_notes
-from rotator.store.seal import Sealer
+from rotator.store.seal import Sealer, label_of
 from rotator.store.upsert import Upsert
 
 KEPT_ROTATIONS = 200
@@ -103,7 +103,7 @@ class SqlStore:
         found = await self._rows(select(tables.versions.c.sealed).where(*_key(credential, generation)))
         if not found or found[0].sealed is None:
             raise NotFoundError(f"{credential}: the secret of generation {generation} is not kept any more")
-        return self._sealer.open(found[0].sealed, _label(credential, generation))
+        return self._sealer.open(found[0].sealed, label_of(credential, generation))
 
     async def versions(self, credential: str) -> Sequence[Version]:
         """Return every version of ``credential``, newest first."""
@@ -156,7 +156,7 @@ class SqlStore:
 
     async def _seal(self, connection: AsyncConnection, changes: Changes) -> None:
         for (credential, generation), secret in changes.secrets.items():
-            sealed = self._sealer.seal(secret, _label(credential, generation))
+            sealed = self._sealer.seal(secret, label_of(credential, generation))
             statement = update(tables.versions).where(*_key(credential, generation)).values(sealed=sealed)
             if not (await connection.execute(statement)).rowcount:
                 raise PermanentError(f"{credential}: a secret came without its version, generation {generation}")
@@ -231,10 +231,6 @@ _SAME_REGISTRY = tables.headroom_samples.c.registry == bindparam("at_registry")
 _OLD_SAMPLES = _all_but_newest(tables.headroom_samples, "at", _SAME_REGISTRY, KEPT_SAMPLES)
 _OLD_VERSIONS = _all_but_newest(tables.versions, "generation", _IS_DEAD, KEPT_DEAD_VERSIONS)
 _OLD_ROTATIONS = _all_but_newest(tables.rotations, "id", _HAS_ENDED, KEPT_ROTATIONS)
-
-
-def _label(credential: str, generation: int) -> str:
-    return f"{credential}:{generation}"
 
 
 def _key(credential: str, generation: int) -> tuple[Any, Any]:

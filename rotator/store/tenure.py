@@ -134,9 +134,14 @@ async def _lock(connection: AsyncConnection) -> str:
     else:
         return ""
     async with connection.begin():
-        found = (await connection.execute(_HOLDER)).first()
+        return await connection.run_sync(holder_of) or "another process"
+
+
+def holder_of(connection: Connection) -> str:
+    """Return who holds the state of a PostgreSQL database; empty when nobody does, or it does not say who it is."""
+    found = connection.execute(_HOLDER).first()
     if found is None or not found[0]:
-        return "another process"
+        return ""
     name, pid, address, since = found
     return f"{name} (server process {pid}, from {address}, since {since} UTC)"
 

@@ -15,8 +15,10 @@ from rotator.doctor.finding import Finding, Level, of_error
 from rotator.doctor.kubernetes import judge_excess, judge_missing
 from rotator.doctor.peers import Server, judge_answer, judge_certificate, judge_skew
 from rotator.doctor.process import Identity, judge_identity
+from rotator.doctor.state import judge_keys, judge_sight
 from rotator.doctor.vault import judge_capabilities, judge_token
 from rotator.errors import ConfigError, PermissionDeniedError, UnavailableError
+from rotator.store.look import Age, Sight
 from rotator.transport import Peer
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -72,6 +74,14 @@ ROWS = [
     pytest.param(judge_aws("ecr", "arn:aws:iam::1:user/r")[1], Level.UNKNOWN, "deploy/aws", id="aws rights"),
     pytest.param(judge_aws("ecr", "arn:aws:iam::1:root")[0], Level.WARN, "Delete the root", id="aws root"),
     pytest.param(judge_aws("ecr", "")[0], Level.UNKNOWN, "sts_endpoint_url", id="aws nobody"),
+    pytest.param(judge_sight("s", Sight(Age.NONE)), Level.OK, "", id="empty state"),
+    pytest.param(judge_sight("s", Sight(Age.CURRENT, holder="rotator on here")), Level.OK, "", id="state in use"),
+    pytest.param(judge_sight("s", Sight(Age.OLDER)), Level.OK, "", id="older state"),
+    pytest.param(judge_sight("s", Sight(Age.NEWER)), Level.FAIL, "Run that version", id="newer state"),
+    pytest.param(judge_sight("s", Sight(Age.FOREIGN)), Level.WARN, "store.url", id="foreign database"),
+    pytest.param(judge_keys("k", 2, Sight(Age.CURRENT, sealed=5, opened=5)), Level.OK, "", id="keys that fit"),
+    pytest.param(judge_keys("k", 1, None), Level.OK, "", id="keys of an unread state"),
+    pytest.param(judge_keys("k", 1, Sight(Age.CURRENT, 5, 4)), Level.FAIL, "Put the old key back", id="lost key"),
     pytest.param(of_error("f", "a", PermissionDeniedError("no", hint="Ask")), Level.FAIL, "Ask", id="refused"),
     pytest.param(of_error("f", "a", UnavailableError("down")), Level.UNKNOWN, "in a minute", id="out of reach"),
     pytest.param(of_error("f", "a", ConfigError(["bad"]), "Mend"), Level.FAIL, "Mend", id="wrong setting"),
@@ -91,6 +101,18 @@ def test_which_clock_is_ahead_is_said() -> None:
     """A server that shows an earlier time than ours makes our clock the one that is ahead."""
     assert "our clock is 300 s behind" in skew(timedelta(minutes=5)).text
     assert "our clock is 299 s ahead of" in skew(timedelta(minutes=-5)).text
+
+
+def test_how_many_secrets_open_is_said() -> None:
+    """Some, none, one and all are put in words; who has a database open is named."""
+    texts = [judge_keys("k", 1, Sight(Age.CURRENT, *two)).text for two in ((5, 4), (5, 0), (1, 1), (2, 2))]
+    assert texts == [
+        "1 seal key can be read, but opens only 4 of 5 secrets in the state",
+        "1 seal key can be read, but opens none of 5 secrets in the state",
+        "1 seal key can be read; the secret in the state can be opened",
+        "1 seal key can be read; all 2 secrets in the state can be opened",
+    ]
+    assert judge_sight("s", Sight(Age.CURRENT, holder="rotator on here")).text.endswith("; rotator on here has it open")
 
 
 def test_what_systemd_hands_over_is_well() -> None:

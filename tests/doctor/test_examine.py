@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,11 +13,17 @@ import pytest
 from rotator.clock import SystemClock
 from rotator.doctor.examine import examine
 from rotator.doctor.finding import Finding, Level
+from rotator.domain.model import NEVER, Record, Stage, Version
+from rotator.ports import Changes
 from rotator.sandbox.aws import SandboxAws
 from rotator.sandbox.kubernetes import SandboxKubernetes
 from rotator.sandbox.registry import SandboxRegistry
 from rotator.sandbox.vault import SandboxVault
 from rotator.sandbox.vault_auth import Grant
+from rotator.secret import Secret
+from rotator.store.audit import Chain
+from rotator.store.seal import Sealer
+from rotator.store.store import open_store
 
 SECRET = "canary-3f9c1b7d5e2a4860"
 CONFIG = """\
@@ -218,6 +225,20 @@ async def test_a_state_that_is_none_fails(world: World) -> None:
     assert found["state", str(state)][0].level is Level.FAIL
     assert found["state", f"{state}.key"][0].level is Level.FAIL
     assert state.read_text().startswith("no database")
+
+
+async def test_a_state_whose_key_is_another_one_fails(world: World) -> None:
+    """A state that was restored without its key can be read, and nothing in it opens: that is found before a start."""
+    state = world.directory / "state.db"
+    store = await open_store(f"sqlite:///{state}", Sealer([b"1" * 32]), Chain([b"1" * 32]), holder="a test")
+    version = Version("mine", 1, Stage.CURRENT, "f", "robot", SystemClock().now(), NEVER)
+    await store.commit(Changes(records=[Record("mine")], versions=[version], secrets={("mine", 1): Secret(SECRET)}))
+    await store.close()
+    for key, level in ((b"1" * 32, Level.OK), (b"2" * 32, Level.FAIL)):
+        world.private("state.db.key", base64.b64encode(key).decode())
+        found = await world.examine()
+        assert found["state", str(state)][0].level is Level.OK
+        assert found["state", f"{state}.key"][0].level is level
 
 
 async def test_a_wrong_configuration_is_told_with_its_mistakes(world: World) -> None:
