@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy.engine import make_url
 
 from rotator.config.credential import CredentialConfig
@@ -38,14 +39,15 @@ from rotator.registry.client import RegistryClient, RegistrySettings
 from rotator.secret import Fingerprinter, Secret
 from rotator.sources.env import EnvSource
 from rotator.sources.file import FileRules, FileSource
-from rotator.store.audit import Chain
 from rotator.store.audit_file import AuditFile
 from rotator.store.lock import StateLock
-from rotator.store.seal import KEY_BYTES, Sealer, load_keys, make_key
+from rotator.store.seal import KEY_BYTES, load_keys, make_key
 from rotator.store.store import SqlStore, open_store
 from rotator.targets import TARGETS
 from rotator.targets.context import TargetContext
 from rotator.transport import Transport
+
+_log: Any = structlog.get_logger(__name__)
 
 THREADS = 16
 """For SDKs that block: AWS; targets have as many of their own, and so has Vault."""
@@ -84,9 +86,11 @@ async def open_state(config: StoreConfig, stack: AsyncExitStack) -> tuple[SqlSto
     if path and config.seal_key_file is None:
         make_key(key_file, os.urandom(KEY_BYTES))
     keys = load_keys(key_file)
-    store = await open_store(config.url, Sealer(keys), Chain(keys), holder=holder)
+    store = await open_store(config.url, keys, holder=holder)
     stack.push_async_callback(store.close)
-    return store, Fingerprinter(keys[-1])
+    if store.resealed:
+        _log.info("secrets_resealed", secrets=store.resealed, key_file=str(key_file))
+    return store, Fingerprinter(store.own_key)
 
 
 def _lock_of(path: str) -> Path:

@@ -1,8 +1,8 @@
 """The audit's chain: each record's digest covers the one before, so that none can be changed, dropped or moved.
 
-The digest is keyed with the seal key: whoever can write the database, but not read that key, cannot make the chain
-right again. What is dropped at its very end leaves no gap; a number that went back, in the metrics or in an exported
-copy, tells.
+The digest is keyed with a key that lies sealed in the state: whoever can write the database, but not read the seal
+key, cannot make the chain right again. What is dropped at its very end leaves no gap; a number that went back, in the
+metrics or in an exported copy, tells.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Chain:
     """Makes and checks digests.
 
     Args:
-        keys: The seal keys, newest first: records are chained with the newest, and checked with whichever fits.
+        keys: The installation's own keys, newest first: records are chained with the newest, and checked with
+            whichever fits.
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -35,7 +36,7 @@ class Sealer:
         keys: 32 bytes each, at least one, newest first.
     """
 
-    def __init__(self, keys: list[bytes]) -> None:
+    def __init__(self, keys: Sequence[bytes]) -> None:
         self._ciphers = [AESGCM(key) for key in keys]
 
     def seal(self, secret: Secret, label: str) -> bytes:
@@ -43,22 +44,32 @@ class Sealer:
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._ciphers[0].encrypt(nonce, secret.reveal().encode(*_TEXT), label.encode())
 
+    def resealed(self, sealed: bytes, label: str) -> bytes | None:
+        """Return the text sealed with the first key; None where that is so already, or where no key opens it."""
+        secret = _first_of(self._ciphers[1:], sealed, label)
+        return None if secret is None else self.seal(secret, label)
+
     def open(self, sealed: bytes, label: str) -> Secret:
         """Return the secret that was sealed for ``label``.
 
         Raises:
             PermanentError: No key fits, or the text was changed.
         """
-        nonce, text = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
-        for cipher in self._ciphers if len(nonce) == NONCE_BYTES else ():
-            try:
-                return Secret(cipher.decrypt(nonce, text, label.encode()).decode(*_TEXT))
-            except InvalidTag:
-                continue
-        raise PermanentError(
-            f"the sealed secret of {label} does not open",
-            hint=OTHER_KEY,
-        )
+        secret = _first_of(self._ciphers, sealed, label)
+        if secret is None:
+            raise PermanentError(f"the sealed secret of {label} does not open", hint=OTHER_KEY)
+        return secret
+
+
+def _first_of(ciphers: Sequence[AESGCM], sealed: bytes, label: str) -> Secret | None:
+    """Return the secret that one of the ciphers opens; None when none does."""
+    nonce, text = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+    for cipher in ciphers if len(nonce) == NONCE_BYTES else ():
+        try:
+            return Secret(cipher.decrypt(nonce, text, label.encode()).decode(*_TEXT))
+        except InvalidTag:
+            continue
+    return None
 
 
 def label_of(credential: str, generation: int) -> str:

@@ -21,6 +21,7 @@ from rotator.store import rows, tables
 from rotator.store.audit import Chain, Check, append, chained_of, newest, page_after
 from rotator.store.database import Database, open_database
 from rotator.store.notes import read_notes, replace_notes
+from rotator.store.own_keys import reseal, take_own_keys
 from rotator.store.seal import Sealer, label_of
 from rotator.store.upsert import Upsert
 
@@ -42,11 +43,19 @@ class SqlStore:
 
     What ended long ago is forgotten in the transaction that ends the next: of each credential the newest
     `KEPT_ROTATIONS` rotations and `KEPT_DEAD_VERSIONS` dead versions stay, and `KEPT_SAMPLES` samples of its headroom.
+
+    Args:
+        database: Where.
+        sealer: Seals and opens the secrets in it.
+        own_keys: The installation's own, newest first. ``own_key`` is the one to make fingerprints with. Secret.
+        resealed: How many secrets were sealed anew, under a new key, as it was opened.
     """
 
-    def __init__(self, database: Database, sealer: Sealer, chain: Chain) -> None:
+    def __init__(self, database: Database, sealer: Sealer, own_keys: Sequence[bytes], resealed: int) -> None:
         self._database = database
-        self._chain = chain
+        self._chain = Chain(own_keys)
+        self.own_key = own_keys[0]
+        self.resealed = resealed
         self._sealer = sealer
         mark = "%s" if database.dialect == "postgresql" else "?"
         self._records = Upsert(tables.credentials, rows.RECORD_COLUMNS, rows.record_row, mark=mark)
@@ -169,20 +178,29 @@ class SqlStore:
         return await self._database.read(read)
 
 
-async def open_store(url: str, sealer: Sealer, chain: Chain, *, holder: str = "rotator") -> SqlStore:
-    """Open the store at ``url``, bringing its tables up to date.
+async def open_store(url: str, keys: Sequence[bytes], *, holder: str = "rotator") -> SqlStore:
+    """Open the store at ``url``, bringing its tables up to date, and what is in it under the newest key.
 
     Args:
         url: ``sqlite:////path``, ``sqlite://`` (memory) or ``postgresql://...``.
-        sealer: Seals and opens the secrets in it.
-        chain: Chains the records of its audit.
+        keys: The seal keys, newest first, at least one: the first seals, all open.
         holder: Who we are (process and host), for the daemon that finds a PostgreSQL state taken by us.
 
     Raises:
         ConfigError: It cannot be opened, is not a database, is damaged, was made by a newer rotator, or is a
-            PostgreSQL state that another process holds.
+            PostgreSQL state that another process holds. StoreError: It cannot be written.
     """
-    return SqlStore(await open_database(url, holder), sealer, chain)
+    database, sealer = await open_database(url, holder), Sealer(keys)
+
+    async def prepare(connection: AsyncConnection) -> tuple[list[bytes], int]:
+        return await take_own_keys(connection, sealer, keys[-1]), await reseal(connection, sealer)
+
+    try:
+        own_keys, resealed = await database.write(prepare)
+    except BaseException:
+        await database.close()
+        raise
+    return SqlStore(database, sealer, own_keys, resealed)
 
 
 async def _forget(connection: AsyncConnection, changes: Changes) -> None:

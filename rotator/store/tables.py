@@ -152,6 +152,14 @@ audit = Table(
 )
 """One row a record of the audit, chained; only ever appended to. See `rotator.store.audit`."""
 
+own_keys = Table(
+    "own_keys",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+"""One row as a rule: the key of fingerprints and of the audit's chain. A further one where the seal key was lost."""
+
 tenures = Table(
     "tenures",
     metadata,

@@ -14,9 +14,7 @@ import pytest
 from rotator.domain.model import Delivery, DeliveryState, Record
 from rotator.ports import Changes
 from rotator.sandbox.clock import ManualClock
-from rotator.store.audit import Chain
 from rotator.store.rows import DELIVERY_COLUMNS, RECORD_COLUMNS, delivery_row, record_row
-from rotator.store.seal import Sealer
 from rotator.store.store import open_store
 
 COMMITS = 200
@@ -59,7 +57,7 @@ async def test_commit_of_ten_thousand_deliveries(
     tmp_path: Path, bare_connection: sqlite3.Connection, clock: ManualClock, report: Callable[[str], None]
 ) -> None:
     """A large commit costs a small multiple of what SQLite itself needs."""
-    store = await open_store(f"sqlite:///{tmp_path}/state.db", Sealer([bytes(32)]), Chain([bytes(32)]))
+    store = await open_store(f"sqlite:///{tmp_path}/state.db", [bytes(32)])
     state = DeliveryState.CONFIRMED
     many = [Delivery("prod", f"ns-{number}/regcred", "ecr", 1, state, clock.now()) for number in range(DELIVERIES)]
     write = reference(
@@ -91,7 +89,7 @@ async def test_commit_of_one_record(
     tmp_path: Path, bare_connection: sqlite3.Connection, clock: ManualClock, report: Callable[[str], None]
 ) -> None:
     """A small commit is dominated by the disk, not by us."""
-    store = await open_store(f"sqlite:///{tmp_path}/state.db", Sealer([bytes(32)]), Chain([bytes(32)]))
+    store = await open_store(f"sqlite:///{tmp_path}/state.db", [bytes(32)])
     record = Record("ecr", 1, 0, clock.now())
     write = reference(bare_connection, "credentials", [dict(zip(RECORD_COLUMNS, record_row(record), strict=True))])
 

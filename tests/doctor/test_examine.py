@@ -21,8 +21,6 @@ from rotator.sandbox.registry import SandboxRegistry
 from rotator.sandbox.vault import SandboxVault
 from rotator.sandbox.vault_auth import Grant
 from rotator.secret import Secret
-from rotator.store.audit import Chain
-from rotator.store.seal import Sealer
 from rotator.store.store import open_store
 
 SECRET = "canary-3f9c1b7d5e2a4860"
@@ -230,7 +228,7 @@ async def test_a_state_that_is_none_fails(world: World) -> None:
 async def test_a_state_whose_key_is_another_one_fails(world: World) -> None:
     """A state that was restored without its key can be read, and nothing in it opens: that is found before a start."""
     state = world.directory / "state.db"
-    store = await open_store(f"sqlite:///{state}", Sealer([b"1" * 32]), Chain([b"1" * 32]), holder="a test")
+    store = await open_store(f"sqlite:///{state}", [b"1" * 32], holder="a test")
     version = Version("mine", 1, Stage.CURRENT, "f", "robot", SystemClock().now(), NEVER)
     await store.commit(Changes(records=[Record("mine")], versions=[version], secrets={("mine", 1): Secret(SECRET)}))
     await store.close()

@@ -50,8 +50,6 @@ from rotator.ports import Changes, LoginGuard, Made, Order, Provider, Snapshot, 
 from rotator.registry.client import Unguarded
 from rotator.sandbox.clock import ManualClock
 from rotator.secret import Fingerprinter, Secret
-from rotator.store.audit import Chain
-from rotator.store.seal import Sealer
 from rotator.store.store import SqlStore, open_store
 
 KEY = bytes(range(32))
@@ -293,7 +291,7 @@ class World:
         await asyncio.gather(*(one.task for one in self.dispatcher._running.values()), return_exceptions=True)
         if isinstance(self.store, SqlStore):
             await self.store.close()
-            self.store = await open_store(f"sqlite:///{self.path}", Sealer([KEY]), Chain([KEY]))
+            self.store = await open_store(f"sqlite:///{self.path}", [KEY])
         self.ledger = Ledger(self.store)
         await self.ledger.load()
         self._wire()
@@ -383,7 +381,7 @@ class MemoryStore:
 async def world(clock: ManualClock, tmp_path: Path) -> AsyncIterator[World]:
     """Return an engine with no credentials yet, on a store of its own."""
     path = tmp_path / "rotator.db"
-    store = await open_store(f"sqlite:///{path}", Sealer([KEY]), Chain([KEY]))
+    store = await open_store(f"sqlite:///{path}", [KEY])
     world = World(clock, path, store, Ledger(store))
     yield world
     await world.dispatcher.stop(grace=0)

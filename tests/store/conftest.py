@@ -12,9 +12,8 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url, text
 
-from rotator.store.audit import Chain
 from rotator.store.seal import Sealer
 from rotator.store.store import SqlStore, open_store
 
@@ -108,18 +107,14 @@ def lasting_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def open_state(sealer: Sealer) -> AsyncIterator[Open]:
+async def open_state() -> AsyncIterator[Open]:
     """Return a function that opens the store at a URL; all are closed afterwards."""
     async with AsyncExitStack() as stack:
 
         async def start(
-            url: str,
-            *,
-            own: Sealer = sealer,
-            holder: str = "rotator, process 1 on here",
-            keys: Sequence[bytes] = (KEY,),
+            url: str, *, holder: str = "rotator, process 1 on here", keys: Sequence[bytes] = (KEY,)
         ) -> SqlStore:
-            store = await open_store(url, own, Chain(keys), holder=holder)
+            store = await open_store(url, keys, holder=holder)
             stack.push_async_callback(store.close)
             return store
 
@@ -130,3 +125,18 @@ async def open_state(sealer: Sealer) -> AsyncIterator[Open]:
 async def store(url: str, open_state: Open) -> SqlStore:
     """Return an empty store, in each database in turn."""
     return await open_state(url)
+
+
+@pytest.fixture
+def execute() -> Callable[..., None]:
+    """Return what changes a database behind the store's back: ``execute(url, *statements)``."""
+
+    def run_all(url: str, *statements: str) -> None:
+        driver = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}[make_url(url).drivername]
+        engine = create_engine(make_url(url).set(drivername=driver))
+        with engine.begin() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+        engine.dispose()
+
+    return run_all

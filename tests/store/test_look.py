@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import make_url
 
 from rotator.domain.model import NEVER, Record, Stage, Version
 from rotator.errors import ConfigError, StoreError
@@ -19,16 +19,6 @@ from rotator.store.look import Age, Sight, look
 from rotator.store.seal import Sealer
 
 OTHER = bytes(reversed(range(32)))
-
-
-def execute(url: str, *statements: str) -> None:
-    """Change a database behind the store's back."""
-    driver = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}[make_url(url).drivername]
-    engine = create_engine(make_url(url).set(drivername=driver))
-    with engine.begin() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
-    engine.dispose()
 
 
 @pytest.fixture
@@ -60,7 +50,7 @@ async def test_whether_the_keys_fit_is_seen(kept: str, keys: list[bytes], opened
     assert (await look(kept, Sealer(keys) if keys else None)).opened == opened
 
 
-async def test_one_secret_that_was_changed_is_counted(kept: str, sealer: Sealer) -> None:
+async def test_one_secret_that_was_changed_is_counted(kept: str, sealer: Sealer, execute: Any) -> None:
     """A secret that was moved to another credential does not open there."""
     execute(kept, "UPDATE versions SET sealed = (SELECT sealed FROM versions WHERE credential = 'ecr')")
     seen = await look(kept, sealer)
@@ -70,13 +60,13 @@ async def test_one_secret_that_was_changed_is_counted(kept: str, sealer: Sealer)
 @pytest.mark.parametrize(
     ("revision", "age"), [("0001", Age.OLDER), ("9999", Age.NEWER)], ids=["an older rotator", "a newer rotator"]
 )
-async def test_whose_tables_they_are_is_seen(kept: str, sealer: Sealer, revision: str, age: Age) -> None:
+async def test_whose_tables_they_are_is_seen(kept: str, sealer: Sealer, execute: Any, revision: str, age: Age) -> None:
     """Tables that an older rotator made are told from those of one that is newer than this."""
     execute(kept, f"UPDATE alembic_version SET version_num = '{revision}'")
     assert (await look(kept, sealer)).age is age
 
 
-async def test_a_database_that_is_not_ours(lasting_url: str) -> None:
+async def test_a_database_that_is_not_ours(lasting_url: str, execute: Any) -> None:
     """An empty database is told from one with somebody else's tables."""
     execute(lasting_url, "SELECT 1")
     if lasting_url.startswith("sqlite"):

@@ -19,8 +19,6 @@ from rotator.domain.model import Delivery, DeliveryState, Record
 from rotator.errors import ConfigError, StoreError
 from rotator.ports import Changes
 from rotator.sandbox.clock import ManualClock
-from rotator.store.audit import Chain
-from rotator.store.seal import Sealer
 from rotator.store.store import SqlStore, open_store
 
 Open = Callable[..., Awaitable[SqlStore]]
@@ -225,10 +223,10 @@ async def test_folder_with_a_percent_sign_works(tmp_path: Path, open_state: Open
         ("sqlite+pysqlite:////x", r"sqlite\+pysqlite is not supported"),
     ],
 )
-async def test_url_of_nothing_we_know_is_refused(sealer: Sealer, url: str, words: str) -> None:
+async def test_url_of_nothing_we_know_is_refused(url: str, words: str) -> None:
     """A URL that is none of ours is refused without repeating it: it may hold a password."""
     with pytest.raises(ConfigError, match=words) as raised:
-        await open_store(url, sealer, Chain([bytes(32)]))
+        await open_store(url, [bytes(32)])
 
     assert "canary" not in f"{raised.value} {raised.value.__cause__} {raised.value.__context__}"
 
@@ -244,11 +242,11 @@ async def test_url_of_nothing_we_know_is_refused(sealer: Sealer, url: str, words
     ids=["password in the query", "no database", "no server", "unknown option"],
 )
 async def test_postgresql_that_is_not_there_is_refused_without_the_password(
-    postgresql_server: str, sealer: Sealer, location: str, reason: str
+    postgresql_server: str, location: str, reason: str
 ) -> None:
     """What the server or libpq says is told; the password, wherever it stood in the URL, is not."""
     with pytest.raises(ConfigError) as raised:
-        await open_store("postgresql://rotator" + location.format(server=postgresql_server), sealer, Chain([bytes(32)]))
+        await open_store("postgresql://rotator" + location.format(server=postgresql_server), [bytes(32)])
     text = str(raised.value)
 
     assert text.startswith("state postgresql://rotator")
