@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from rotator.domain.audit import of_end, of_version
@@ -147,31 +147,35 @@ class Issuer:
 
     async def _keep(self, credential: Credential, rotation: Rotation, issued: Issued) -> Moved:
         """End a rotation that brought the value in use again, after showing it to the registry once more."""
-        verification = await self._prover.verification(credential, issued.login)
-        now = self._world.clock.now()
-        current = self._current(credential)  # as a probe may have left it meanwhile
-        version = replace(current, expiry=issued.expiry, revision=issued.revision)
-        if verification.auth.verdict is Verdict.REJECTED:
-            await self._ledger.commit(Changes(versions=[replace(version, rejected_at=version.rejected_at or now)]))
+        auth = (await self._prover.verification(credential, issued.login)).auth
+        seen = partial(self._seen_again, credential, issued, auth.verdict, self._world.clock.now())
+        if auth.verdict is Verdict.REJECTED:
+            await self._ledger.amend(lambda: Changes(versions=[seen()]))
             raise VerificationError(
-                f"{credential.name}: the source still holds the value that the registry refuses "
-                f"({verification.auth.evidence})",
+                f"{credential.name}: the source still holds the value that the registry refuses ({auth.evidence})",
                 hint="Put a new token at the source; it is noticed by itself",
             )
-        if verification.auth.verdict is Verdict.ACCEPTED:
-            version = replace(version, verified_at=now, rejected_at=None)
-        elif version.rejected_at is not None:
+        if seen().rejected_at is not None:
             raise UnavailableError(
                 f"{credential.name}: the source still holds the value that the registry refused, "
-                f"and cannot tell whether it does still: {verification.auth.evidence}"
+                f"and cannot tell whether it does still: {auth.evidence}"
             )
-        ended, record = self._unchanged(credential, rotation, version)
-        pending = self._ledger.pending(credential.name)  # of a value that the source does not hold any more
-        left = [given_up(self._ledger, pending)] if pending is not None else []
-        await self._ledger.commit(
-            Changes(records=[record], versions=[version, *left], rotations=[ended], audit=[of_end(ended)])
-        )
+        ended, record = self._unchanged(credential, rotation, seen())
+
+        def kept() -> Changes:
+            pending = self._ledger.pending(credential.name)  # of a value that the source does not hold any more
+            left = [given_up(self._ledger, pending)] if pending is not None else []
+            return Changes(records=[record], versions=[seen(), *left], rotations=[ended], audit=[of_end(ended)])
+
+        await self._ledger.amend(kept)
         return ended, ended.message
+
+    def _seen_again(self, credential: Credential, issued: Issued, verdict: Verdict, at: datetime) -> Version:
+        """Return the version in use, as a probe or the report of a leak left it by now, once it was shown ``at``."""
+        version = replace(self._current(credential), expiry=issued.expiry, revision=issued.revision)
+        if verdict is Verdict.REJECTED:
+            return replace(version, rejected_at=version.rejected_at or at)
+        return replace(version, verified_at=at, rejected_at=None) if verdict is Verdict.ACCEPTED else version
 
     def _unchanged(self, credential: Credential, rotation: Rotation, version: Version) -> tuple[Rotation, Record]:
         """Return the record, and ``rotation`` ended: in ``delivering`` where placements of ``version`` still wait."""
@@ -255,10 +259,13 @@ class Issuer:
             )
         message = "the source still holds the value that was withdrawn; it is not used unless somebody asks for it"
         ended = end(rotation, State.UNCHANGED, message, at=self._world.clock.now())
-        known = replace(self._current(credential), revision=issued.revision)
-        await self._ledger.commit(
-            Changes(records=[self._looked(credential)], versions=[known], rotations=[ended], audit=[of_end(ended)])
-        )
+
+        def stayed() -> Changes:
+            known = replace(self._current(credential), revision=issued.revision)
+            record = self._looked(credential)
+            return Changes(records=[record], versions=[known], rotations=[ended], audit=[of_end(ended)])
+
+        await self._ledger.amend(stayed)
         return ended, message
 
     def _current(self, credential: Credential) -> Version:

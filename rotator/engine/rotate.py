@@ -254,7 +254,12 @@ class Rotator:
         current = self._ledger.current(credential.name)
         if current is None or rotation.restores != current.generation or current.rejected_at is not None:
             return
-        await self._ledger.commit(Changes(versions=[replace(current, rejected_at=self._world.clock.now())]))
+        now = self._world.clock.now()
+
+        def refused() -> Changes:
+            return Changes(versions=[replace(self._ledger.as_kept(current), rejected_at=now)])
+
+        await self._ledger.amend(refused)
 
     async def _abandon(self, version: Version) -> None:
         told = of_version("verify", version, "refused", "it is not used", self._world.clock.now(), ENGINE)

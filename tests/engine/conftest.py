@@ -56,6 +56,29 @@ KEY = bytes(range(32))
 LIVE = frozenset({Stage.PENDING, Stage.CURRENT, Stage.PREVIOUS})
 
 
+class Gate:
+    """Holds back what passes while it is shut."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self._open = asyncio.Event()
+        self._open.set()
+
+    async def __call__(self, _where: str = "") -> None:
+        """Pass, once it is open."""
+        self.reached.set()
+        await self._open.wait()
+
+    def shut(self) -> None:
+        """Hold back what comes; ``reached`` tells when something has."""
+        self.reached.clear()
+        self._open.clear()
+
+    def open(self) -> None:
+        """Let everything pass."""
+        self._open.set()
+
+
 class FakeVendor:
     """A provider whose every answer the test decides."""
 
@@ -64,6 +87,7 @@ class FakeVendor:
         self.strategy = strategy
         self.identity = "fake"
         self.lifetime: timedelta | None = timedelta(hours=12)
+        self.issuing = Gate()
         self.minted = 0
         self.value: str | None = None
         self.source_revision: str | None = None
@@ -78,6 +102,7 @@ class FakeVendor:
         self.inspect_fault: Exception | None = None
 
     async def issue(self, order: Order) -> Issued:
+        await self.issuing()
         if self.fault is not None:
             raise self.fault
         self.minted += 1
@@ -115,6 +140,7 @@ class MintingVendor(FakeVendor):
         super().__init__(clock, strategy)
         self.tokens: dict[str, tuple[str, str]] = {}
         self.ended: list[str] = []
+        self.retiring = Gate()
         self.retire_fault: RotatorError | None = None
         self.revokes_nothing = False
 
@@ -137,6 +163,7 @@ class MintingVendor(FakeVendor):
     async def retire(self, handle: str, login: Login | None) -> Retirement:
         """End one; what is gone is gone."""
         del login
+        await self.retiring()
         if self.retire_fault is not None:
             raise self.retire_fault
         self.ended.append(handle)
@@ -412,6 +439,12 @@ def new_world(tmp_path: Path) -> Callable[[], World]:
         return World(ManualClock(), tmp_path, store, Ledger(store))
 
     return make
+
+
+@pytest.fixture
+def gate() -> Gate:
+    """Return an open gate: for commits, as the pause of a `memory_world`."""
+    return Gate()
 
 
 @pytest.fixture
