@@ -137,7 +137,11 @@ class Ledger:
 
     def as_kept(self, version: Version) -> Version:
         """Return ``version`` as it is by now, to write it anew: a leak may have been reported, a successor promoted."""
-        return self._versions[version.credential].get(version.generation, version)
+        return self.kept(version) or version
+
+    def kept(self, version: Version) -> Version | None:
+        """Return ``version`` as it is by now; None when it was let go of meanwhile, and its secret with it."""
+        return self._versions[version.credential].get(version.generation)
 
     async def login(self, version: Version) -> Login:
         """Return the login of ``version``. Secret.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -173,27 +173,22 @@ class Retirer:
         if outcome is not Retirement.ENDED:
             self._not_ours.add((version.credential, version.generation))
             return
-        now, told = self._world.clock.now(), self._said(version, "ended", "the vendor has ended it")
-        await self._ledger.amend(
-            lambda: Changes(versions=[replace(self._ledger.as_kept(version), ended_at=now)], audit=[told])
-        )
-        self._tell(version, "ended", "the vendor has ended it")
-        await self.look(credential, self._ledger.as_kept(version))
+        now = self._world.clock.now()
+        await self._note(version, "ended", "the vendor has ended it", lambda kept: replace(kept, ended_at=now))
+        if (kept := self._ledger.kept(version)) is not None and kept.stage is Stage.PREVIOUS:
+            await self.look(credential, kept)
 
     async def _prove(self, credential: Credential, version: Version) -> None:
         """Show it to the registry. Dead is only what was seen to be refused."""
         try:
             finding = await self._prover.probe(credential, await self._ledger.login(version))
         except NotFoundError:
+            await self._forget(version, "its secret is not kept any more")
             return
         now = self._world.clock.now()
         if finding.verdict is Verdict.REJECTED:
             why = f"the registry refuses it: {finding.evidence}{_bearers(credential, now)}"
-            said = self._said(version, "dead", why)
-            await self._ledger.amend(
-                lambda: Changes(versions=[_dead(self._ledger.as_kept(version), now)], audit=[said])
-            )
-            self._tell(version, "dead", why)
+            await self._note(version, "dead", why, lambda kept: _dead(kept, now))
         elif finding.verdict is Verdict.ACCEPTED:
             self._hold_back(version, self._pause_of_a_person(credential, version))
             self._tell(version, "alive", f"the registry still accepts it: {finding.evidence}")
@@ -202,9 +197,19 @@ class Retirer:
             self._tell(version, "failed", f"cannot tell whether it still works: {finding.evidence}", "unavailable")
 
     async def _forget(self, version: Version, why: str) -> None:
-        told = self._said(version, "forgotten", why)
-        await self._ledger.commit(Changes(versions=[replace(version, stage=Stage.RETIRED)], audit=[told]))
-        self._tell(version, "forgotten", why)
+        if (kept := self._ledger.kept(version)) is not None and kept.stage is Stage.PREVIOUS:
+            await self._note(version, "forgotten", why, lambda kept: replace(kept, stage=Stage.RETIRED))
+
+    async def _note(self, version: Version, outcome: str, why: str, change: Callable[[Version], Version]) -> None:
+        """Journal and tell what became of an old version. One that was let go of meanwhile is not brought back."""
+        said = self._said(version, outcome, why)
+
+        def noted() -> Changes:
+            kept = self._ledger.kept(version)
+            return Changes(versions=[change(kept)] if kept is not None else [], audit=[said])
+
+        await self._ledger.amend(noted)
+        self._tell(version, outcome, why)
 
     def _pause_of_a_person(self, credential: Credential, version: Version) -> timedelta | None:
         if version.ended_at is not None or credential.provider.strategy is not Strategy.READ:
