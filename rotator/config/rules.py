@@ -13,6 +13,7 @@ from rotator.config.parts import Finding, Parts
 from rotator.config.policy_rules import POLICY_RULES
 from rotator.config.ref import SecretRef
 from rotator.config.section_rules import SECTION_RULES
+from rotator.config.site_rules import sites_are_apart
 from rotator.config.target import TargetConfig
 from rotator.config.walk import walk
 from rotator.domain.reference import parse
@@ -155,6 +156,7 @@ _RULES: tuple[Callable[[Parts], Iterator[Finding]], ...] = (
     _targets_exist,
     _targets_once,
     _one_login_per_registry,
+    sites_are_apart,
     _logins_fit_images,
     _images_belong_to_registry,
     _image_ids_differ,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rotator.config.rollout import Pause
 from rotator.config.window import Windows
+from rotator.domain.site import Site
 from rotator.domain.window import Timing
 
 
@@ -51,6 +52,13 @@ class TargetConfig(BaseModel):
 
     def hosts_sent_to(self) -> tuple[str, ...]:
         """Return the hosts, without ports, that these options have logins sent to; empty where they name none."""
+        return ()
+
+    def sites(self) -> tuple[Site, ...]:
+        """Return where these options have logins written; empty where they do not tell.
+
+        Two targets whose sites are the same place are refused where their logins would replace each other.
+        """
         return ()
 
     def timing(self, min_interval: timedelta) -> Timing:

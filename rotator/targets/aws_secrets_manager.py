@@ -31,6 +31,7 @@ from rotator.domain.declares import Concurrency, Declares, Effect
 from rotator.domain.fence import Mark, marked
 from rotator.domain.fields import Layout, Part
 from rotator.domain.model import Entry, Held, Login
+from rotator.domain.site import Site
 from rotator.errors import NotFoundError, ShapeError, UnavailableError, UnsupportedError
 from rotator.targets.context import TargetContext
 from rotator.targets.fields import found, mark_text, parse_mark, placed, refuse_older
@@ -84,6 +85,11 @@ class AwsSecretsManagerConfig(TargetConfig, AwsReach):
     def layout(self) -> Layout:
         """What each field holds."""
         return self.fields or _PRESETS.get(self.preset or Preset.ECS, _PAIR)
+
+    def sites(self) -> tuple[Site, ...]:
+        """Return the secrets, as asked for by the same role or key; fields of others stay."""
+        way = (self.region, self.assume_role or "", self.endpoint_url or "", str(self.access_key or ""))
+        return tuple(Site("secrets", ("aws", *way, one), f"the secret {one}", self.layout) for one in self.secrets)
 
     @field_validator("secrets")
     @classmethod

@@ -21,6 +21,7 @@ from rotator.config.target import TargetConfig
 from rotator.domain.declares import Declares
 from rotator.domain.model import Held
 from rotator.domain.pull_secret import Convention, dump, held, parse_document
+from rotator.domain.site import DOCKER_FILE, Site
 from rotator.errors import (
     ConfigError,
     ConflictError,
@@ -102,6 +103,12 @@ class DockerConfigConfig(TargetConfig):
     def files(self) -> tuple[str, ...]:
         """Return every file, absolute, in configuration order."""
         return (self.path,) if self.path is not None else self.paths
+
+    def sites(self) -> tuple[Site, ...]:
+        """Return the files, each by where its links lead now."""
+        option = "path" if self.path is not None else "paths"
+        real = dict.fromkeys(os.path.realpath(path) for path in self.files())
+        return tuple(Site(option, ("file", path), f"the file {path}", DOCKER_FILE) for path in real)
 
 
 class DockerConfigTarget:

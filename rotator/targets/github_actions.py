@@ -32,6 +32,7 @@ from rotator.config.url import base_url, host_of, proxy_url
 from rotator.domain.declares import Concurrency, Declares, Proof
 from rotator.domain.fields import Part, field_name
 from rotator.domain.model import Entry, Held
+from rotator.domain.site import Site
 from rotator.errors import (
     ConfigError,
     NotFoundError,
@@ -145,6 +146,19 @@ class GithubActionsConfig(TargetConfig):
             tail = f"environments/{quote(within, safe='')}/secrets"
             places = {f"{name} {within}": f"/repos/{name}/{tail}" for name in self.repositories}
         return {**places, **{name: f"/orgs/{name}/{store}/secrets" for name in self.organizations}}
+
+    def sites(self) -> tuple[Site, ...]:
+        """Return the secrets of each placement. Nothing is merged into one: GitHub does not show what it holds."""
+        layout, repositories = dict.fromkeys(self.fields, Part.PASSWORD), set(self.repositories)
+        return tuple(
+            Site(
+                "repositories" if name.split()[0] in repositories else "organizations",
+                ("github", self.api_url, url.lower()),
+                f"the same secrets of {name}",
+                layout,
+            )
+            for name, url in self.places().items()
+        )
 
 
 class GithubActionsTarget:

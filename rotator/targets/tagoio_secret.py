@@ -25,6 +25,7 @@ from rotator.config.url import host_of
 from rotator.domain.declares import Concurrency, Declares, Effect, Proof
 from rotator.domain.model import Held
 from rotator.domain.pull_secret import Convention, dump_compact, render
+from rotator.domain.site import Site
 from rotator.errors import ConflictError, FencedError, NotFoundError, UnavailableError, UnsupportedError
 from rotator.secret import Secret
 from rotator.targets.tagoio.client import ApiConfig, Question, TagoioClient
@@ -74,6 +75,11 @@ class TagoioSecretConfig(TargetConfig):
     def hosts_sent_to(self) -> tuple[str, ...]:
         """Return where logins are sent."""
         return (host_of(self.api.url),)
+
+    def sites(self) -> tuple[Site, ...]:
+        """Return the secret of the profile that the token is for; its value is replaced as a whole."""
+        profile = (self.api.url, str(self.api.token))
+        return (Site("key", ("tagoio_secret", *profile, self.key), f"the secret {self.key} of the same profile"),)
 
 
 @dataclass(frozen=True, slots=True)

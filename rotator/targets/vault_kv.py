@@ -25,6 +25,7 @@ from rotator.domain.declares import Declares
 from rotator.domain.fence import Mark, marked, parse_fence, render_fence
 from rotator.domain.fields import Part
 from rotator.domain.model import Entry, Held, Login
+from rotator.domain.site import Site
 from rotator.errors import ConfigError, ConflictError, NotFoundError, PermissionDeniedError, UnavailableError
 from rotator.targets.context import TargetContext
 from rotator.targets.fields import found, mark_text, parse_mark, placed, refuse_older
@@ -109,6 +110,11 @@ class VaultKvConfig(TargetConfig):
         if PLAIN_MARKS in value:
             raise ValueError(f"{PLAIN_MARKS} is reserved for rotator itself; give the field another name")
         return value
+
+    def sites(self) -> tuple[Site, ...]:
+        """Return the secrets; fields of others stay."""
+        places = map(parse_place, self.paths)
+        return tuple(Site("paths", ("vault", one.mount, one.path), f"the secret {one}", self.fields) for one in places)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from posixpath import normpath
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -12,6 +13,7 @@ from rotator.config.duration import Duration
 from rotator.config.ref import SecretRef
 from rotator.config.target import TargetConfig
 from rotator.domain.pull_secret import Convention
+from rotator.domain.site import DOCKER_FILE, Site
 
 PORT = 22
 MAX_PORT = 65535
@@ -87,6 +89,15 @@ class DockerConfigSshConfig(TargetConfig):
     def hosts_sent_to(self) -> tuple[str, ...]:
         """Return where logins are sent."""
         return tuple(split_host(host)[0] for host in self.hosts)
+
+    def sites(self) -> tuple[Site, ...]:
+        """Return the file on each host; where links on a host lead is not known here."""
+        path = normpath(self.path)
+        owner = "" if path.startswith("/") else self.user
+        return tuple(
+            Site("path", ("ssh", *map(str, split_host(host)), owner, path), f"the file {path} on {host}", DOCKER_FILE)
+            for host in self.hosts
+        )
 
 
 def split_host(host: str) -> tuple[str, int]:

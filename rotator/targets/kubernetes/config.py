@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +14,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from rotator.config.duration import Duration
 from rotator.config.fields import Fields
 from rotator.config.target import TargetConfig
+from rotator.domain.extent import Extent
 from rotator.domain.fields import field_name
+from rotator.domain.site import Site
 from rotator.targets.kubernetes.listener import Listener, parse_flux, parse_workload
 from rotator.targets.kubernetes.shape import ARGOCD, FluxSource, SecretTemplate, Shape, shape_of
 
@@ -25,6 +28,10 @@ _SUBDOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MAX_SUBDOMAIN_CHARS = 253
 _MAX_ANNOTATION_CHARS = 63
 _DATA_KEY = re.compile(r"[-._A-Za-z0-9]{1,253}")
+_SHARE = (
+    "deliver all of them to one of the two targets, name another secret in one, or, for different registries, "
+    "write mode: merge in both"
+)
 _TYPE = r"^[A-Za-z0-9][A-Za-z0-9./_-]{0,252}$"
 
 
@@ -174,6 +181,23 @@ class KubernetesConfig(TargetConfig):
         shape = self._template_shape
         labels = {name: self.labels.get(name, value) for name, value in shape.labels.items()}
         return replace(shape, type=self.secret_type or shape.type, labels=labels)
+
+    def sites(self) -> tuple[Site, ...]:
+        """Return the Secret; one that is not merged is one target's as a whole, down to its labels."""
+        cluster = os.path.realpath(self.kubeconfig) if self.kubeconfig is not None else ""
+        rules = self.namespaces
+        if not isinstance(rules, NamespaceRules):
+            rules = NamespaceRules(include=rules)
+        return (
+            Site(
+                "secret",
+                ("kubernetes", cluster, self.context or "", self.secret),
+                f"the Secret {self.secret} in namespaces of the same cluster",
+                self.shape.layout if self.mode is Mode.MERGE else None,
+                Extent(tuple(rules.include), tuple(rules.exclude), (rules.selector or "").strip()),
+                "" if self.mode is Mode.MERGE else _SHARE,
+            ),
+        )
 
     @property
     def _template_shape(self) -> Shape:

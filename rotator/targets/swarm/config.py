@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Literal
@@ -10,8 +11,12 @@ from pydantic import Field, field_validator, model_validator
 
 from rotator.config.target import TargetConfig
 from rotator.config.url import base_url, host_of
+from rotator.domain.extent import Extent
 from rotator.domain.reference import registry_host
+from rotator.domain.site import DOCKER_FILE, Site
 from rotator.transport import Peer
+
+SOCKET = "/var/run/docker.sock"
 
 
 class SwarmConfig(TargetConfig):
@@ -78,9 +83,17 @@ class SwarmConfig(TargetConfig):
         """Return where logins are sent."""
         return () if self.url is None else (host_of(self.url),)
 
+    def sites(self) -> tuple[Site, ...]:
+        """Return the services of the engine; each holds a login for its image's registry."""
+        engine = self.url or os.path.realpath(self.socket or SOCKET)
+        labels = ",".join(f"{name}={value}" for name, value in sorted(self.labels.items()))
+        extent = Extent(self.names or ("*",), selector=labels)
+        option = "names" if self.names else "type"
+        return (Site(option, ("swarm", engine), f"services of the Swarm at {engine}", DOCKER_FILE, extent),)
+
     def peer(self, name: str) -> Peer:
         """Return the engine, called ``name``."""
         if self.url is None:
-            return Peer(name, unix_socket=self.socket or "/var/run/docker.sock")
+            return Peer(name, unix_socket=self.socket or SOCKET)
         certificate = (self.cert_file, self.key_file) if self.cert_file and self.key_file else None
         return Peer(name, ca_file=self.ca_file, client_cert=certificate)

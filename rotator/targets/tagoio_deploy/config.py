@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from rotator.config.ref import SecretRef
 from rotator.config.target import TargetConfig
 from rotator.config.url import base_url, host_of
 from rotator.domain.reference import Reference, parse
+from rotator.domain.site import Site
 from rotator.targets.tagoio.client import ApiConfig
 from rotator.targets.tagoio_deploy.pointer import check_pointer
 from rotator.targets.template import holes
@@ -226,6 +228,20 @@ class TagoioDeployConfig(TargetConfig):
         """Return where logins are sent; none where a person enters them."""
         urls = (self.http.api.url if self.http else None, self.delegate.url if self.delegate else None)
         return tuple(host_of(url) for url in urls if url is not None)
+
+    def sites(self) -> tuple[Site, ...]:
+        """Return the file for a person, or the project that is asked for at the same address."""
+        if self.file is not None:
+            path = os.path.realpath(self.file)
+            return (Site("file", ("file", path), f"the file {path}"),)
+        address: tuple[str, ...] = ()
+        if self.http is not None:
+            address = (self.http.api.url, str(self.http.api.token))
+        elif self.delegate is not None:
+            address = (self.delegate.url,)
+        if not address:
+            return ()
+        return (Site("project", ("tagoio_deploy", *address, self.project), f"the project {self.project}"),)
 
     def reference(self) -> Reference:
         """Return the image that is deployed."""
