@@ -110,7 +110,8 @@ class KubernetesTarget:
     async def apply(self, placement: str, entries: Sequence[Entry]) -> Held:
         """Make the Secret hold ``entries``, and the service accounts name it; then begin to tell whoever is to know.
 
-        One request per placement once it is known to be ours; the answer of the write is the read-back. Idempotent.
+        One request per placement that nobody changed since we wrote it; the answer of the write is the read-back.
+        Idempotent.
 
         Raises:
             ConflictError: It belongs to somebody else, holds something newer, or keeps changing.
@@ -238,12 +239,17 @@ class KubernetesTarget:
         return select(self._selection, (namespace for item in items if (namespace := parse_namespace(item))))
 
     async def _own(self, namespace: str, placement: str, rendered: Rendered) -> Held:
-        """Apply the whole Secret; the first time in this process, look at what is there before."""
+        """Apply the whole Secret over what we last saw of it; where that is not there any more, look first."""
         known = self._written.get(placement)
         if known is None:
             return await self._own_unknown(namespace, placement, rendered)
         refuse_older(known.rendered.marks, known.rendered.held, rendered.entries, placement)
-        secret = await self._api.apply_secret(namespace, self._config.secret, rendered.body, Conflicts.TAKE)
+        body = rendered.body_at(known.version)
+        try:
+            secret = await self._api.apply_secret(namespace, self._config.secret, body, Conflicts.TAKE)
+        except (ConflictError, NotFoundError):
+            del self._written[placement]
+            return await self._own_unknown(namespace, placement, rendered)
         return self._held(placement, secret, rendered, known.version)
 
     async def _own_unknown(self, namespace: str, placement: str, rendered: Rendered) -> Held:
