@@ -13,7 +13,17 @@ from enum import StrEnum
 from typing import Any
 
 from rotator.domain.model import Entry, Login
-from rotator.domain.pull_secret import Convention, auth_of, dump_compact, held, login_of, merge, parse_document
+from rotator.domain.pull_secret import (
+    Convention,
+    auth_of,
+    dump_compact,
+    held,
+    identity_of,
+    login_of,
+    merge,
+    parse_document,
+    read_auths,
+)
 from rotator.domain.reference import registry_host
 from rotator.errors import ShapeError
 from rotator.secret import Secret
@@ -94,6 +104,38 @@ def held_fields(document: Mapping[str, Any], entries: Sequence[Entry], layout: L
     """
     found = {entry.credential: _login(document, entry, layout) for entry in entries}
     return {credential: login for credential, login in found.items() if login is not None}
+
+
+def kept_fields(document: Mapping[str, Any], credentials: Mapping[str, str], layout: Layout) -> dict[str, Any]:
+    """Return what of ``document`` belongs to ``credentials``, whatever it is: their fields, and their logins. Secret.
+
+    A field that several credentials share belongs to whoever is written there, but for a docker configuration: of that
+    the logins of their registries are kept, each to the letter.
+
+    Args:
+        document: What is there.
+        credentials: Name to registry host.
+        layout: What each field holds.
+
+    Raises:
+        ShapeError: A field that is to hold a docker configuration holds something else.
+    """
+    kept: dict[str, Any] = {}
+    registries = {identity_of(registry) for registry in credentials.values()}
+    for name, part in layout.items():
+        if field_name(name, "a") != name:
+            fields = {field_name(name, credential) for credential in credentials}
+            kept |= {field: value for field, value in document.items() if field in fields}
+        elif part is Part.DOCKER_CONFIG:
+            auths = read_auths(_parsed(document.get(name), name))
+            ours = {key: value for key, value in auths.items() if identity_of(key) in registries}
+            kept |= {name: dump_compact({"auths": ours})} if ours else {}
+    return kept
+
+
+def shared_configs(layout: Layout) -> list[str]:
+    """Return the names of the fields that hold one docker configuration for all credentials."""
+    return [name for name, part in layout.items() if part is Part.DOCKER_CONFIG and field_name(name, "a") == name]
 
 
 def _groups(name: str, part: Part, entries: Sequence[Entry]) -> Iterator[tuple[str, Sequence[Entry]]]:

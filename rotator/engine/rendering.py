@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from rotator.domain.model import Entry, Version
 from rotator.engine.credential import DeliveryTarget
@@ -40,6 +41,18 @@ class Rendering:
                 if key not in self._known:  # still: many placements ask at once, and one opens the secrets for all
                     self._known[key] = tuple([await self._entry(version) for version in versions])
         return self._known[key]
+
+    def unissued(self, placement: str, entries: Sequence[Entry]) -> dict[str, str]:
+        """Return name and registry of every credential that belongs to ``placement`` and has no version in ``entries``.
+
+        The placement may hold a good login of it all the same: from before the state was lost, or under another name.
+        """
+        issued = {entry.credential for entry in entries}
+        return {
+            name: registry
+            for name, registry in self._target.credentials.items()
+            if name not in issued and not self._target.refusal(name, placement)
+        }
 
     async def _entry(self, version: Version) -> Entry:
         registry = self._target.credentials[version.credential]

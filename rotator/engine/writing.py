@@ -17,7 +17,7 @@ from rotator.errors import (
     StoreError,
     UnavailableError,
 )
-from rotator.ports import Clock
+from rotator.ports import Clock, WritesWhole
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Writing:
         entries: Sequence[Entry] = ()
         try:
             entries = await rendering.entries(one.placement)
-            held = await self._apply(target, one.placement, entries)
+            held = await self._apply(target, one.placement, entries, rendering.unissued(one.placement, entries))
         except StoreError:
             raise
         except FencedError as error:
@@ -101,9 +101,13 @@ class Writing:
     def _is_behind(self, target: DeliveryTarget, placement: str, entry: Entry) -> bool:
         return self.last(target, placement, entry.credential).confirmed_generation < entry.generation
 
-    async def _apply(self, target: DeliveryTarget, placement: str, entries: Sequence[Entry]) -> Held:
+    async def _apply(
+        self, target: DeliveryTarget, placement: str, entries: Sequence[Entry], unissued: Mapping[str, str]
+    ) -> Held:
         """Write, and when the answer got lost, look whether the write arrived."""
         try:
+            if unissued and isinstance(target.port, WritesWhole):
+                return await target.port.apply_beside(placement, entries, unissued)
             return await target.port.apply(placement, entries)
         except UnavailableError as error:
             try:

@@ -21,7 +21,7 @@ from rotator.ports.provider import (
 from rotator.ports.registry import LoginGuard, Verifier
 from rotator.ports.source import Reading, Source, Vault
 from rotator.ports.store import AuditCopy, Changes, Notes, Snapshot, Store
-from rotator.ports.target import HandsOver, ReviewsRights, Target, WatchesContent
+from rotator.ports.target import HandsOver, ReviewsRights, Target, WatchesContent, WritesWhole
 
 __all__ = [
     "AuditCopy",
@@ -48,4 +48,5 @@ __all__ = [
     "Vault",
     "Verifier",
     "WatchesContent",
+    "WritesWhole",
 ]

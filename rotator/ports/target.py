@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from rotator.domain.declares import Declares
     from rotator.domain.model import Entry, Held
@@ -63,6 +63,26 @@ class Target(Protocol):
 
     async def close(self) -> None:
         """Let go of connections. Safe to repeat."""
+        ...
+
+
+@runtime_checkable
+class WritesWhole(Protocol):
+    """A `Target` that makes what a placement holds anew, and so would drop whatever it is not given."""
+
+    async def apply_beside(self, placement: str, entries: Sequence[Entry], unissued: Mapping[str, str]) -> Held:
+        """Do as `Target.apply`, and drop nothing there that may be a login of one of ``unissued``.
+
+        Args:
+            placement: The spot.
+            entries: What it must hold.
+            unissued: Name to registry host of each credential that belongs there and has no version yet, as after a
+                lost state or under a new name.
+
+        Raises:
+            UnavailableError: What is there cannot be kept, because it is not shown; it waits for their versions.
+            Others as `Target.apply`.
+        """
         ...
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from rotator.domain.fence import Mark, fenced_off
 from rotator.domain.fields import Layout, held_fields, place_fields
 from rotator.domain.model import Entry, Login
-from rotator.errors import FencedError, ShapeError, UnsupportedError
+from rotator.errors import FencedError, ShapeError, UnavailableError, UnsupportedError
 
 
 def placed(document: Mapping[str, Any], entries: Sequence[Entry], layout: Layout, place: str) -> dict[str, Any]:
@@ -57,6 +57,16 @@ def refuse_older(marks: Mapping[str, Mark], held: Mapping[str, Login], entries: 
             generation=newest,
             hint="Does another daemon write it? If this one lost its state, it goes above that by itself",
         )
+
+
+def waits_for(place: str, unissued: Mapping[str, str]) -> UnavailableError:
+    """Return that ``place`` is not written now: what it holds of ``unissued`` is not shown, and would be dropped."""
+    return UnavailableError(
+        f"{place}: waits for the first version of {', '.join(sorted(unissued))}: a login of it may be there already, "
+        "and could not be kept",
+        hint="Mend its provider or source, or take it out of this target",
+        cause="protocol",
+    )
 
 
 def mark_text(mark: Mark) -> str:

@@ -30,7 +30,7 @@ from rotator.config.ref import SecretRef
 from rotator.config.target import TargetConfig
 from rotator.config.url import base_url, host_of, proxy_url
 from rotator.domain.declares import Concurrency, Declares, Proof
-from rotator.domain.fields import Part, field_name
+from rotator.domain.fields import Part, field_name, shared_configs
 from rotator.domain.model import Entry, Held
 from rotator.domain.site import Site
 from rotator.errors import (
@@ -44,7 +44,7 @@ from rotator.errors import (
 )
 from rotator.targets.accepted import Accepted
 from rotator.targets.context import TargetContext
-from rotator.targets.fields import placed
+from rotator.targets.fields import placed, waits_for
 from rotator.transport import Peer, Request, Response, check_status
 
 PAGE = 100
@@ -188,6 +188,7 @@ class GithubActionsTarget:
         self._peer = Peer(name, ca_file=config.ca_file, insecure=config.insecure, proxy=config.proxy)
         self._accepted = Accepted(name)
         self._changed_at: dict[tuple[str, str], str] = {}
+        self._begun: set[tuple[str, str]] = set()  # secrets in which is what this process was given, and no more
         self._turn = asyncio.Lock()
 
     async def placements(self) -> Sequence[str]:
@@ -205,12 +206,21 @@ class GithubActionsTarget:
             PermissionDeniedError, NotFoundError: The hint names the permission. RateLimitedError: As GitHub asks.
             Others as the transport and `check_status`.
         """
+        return await self.apply_beside(placement, entries, {})
+
+    async def apply_beside(self, placement: str, entries: Sequence[Entry], unissued: Mapping[str, str]) -> Held:
+        """Do as `apply`, but for a docker configuration that is there and that this process did not write.
+
+        Raises:
+            UnavailableError: There is one; a login of ``unissued`` in it could not be kept. Others as `apply`.
+        """
         path = self._path(placement)
         values = placed({}, entries, self._config.fields, f"{self.name}: {placement}")
         async with self._turn:
             missing = self._accepted.missing(placement, entries)
             if not missing and await self._is_untouched(path, list(values)):
                 return self._held(placement, entries, changed=False)
+            await self._refuse_to_drop(placement, unissued)
             seen = [await self._write(path, name, values[name]) for name in self._ordered(values, entries)]
             if all(seen):
                 self._accepted.note(placement, entries)
@@ -240,6 +250,13 @@ class GithubActionsTarget:
     def _held(self, placement: str, entries: Sequence[Entry], *, changed: bool) -> Held:
         return replace(self._accepted.held(placement, entries, changed=changed), proof=Proof.METADATA)
 
+    async def _refuse_to_drop(self, placement: str, unissued: Mapping[str, str]) -> None:
+        """Refuse to replace a docker configuration of unknown content while a credential has no version yet."""
+        path = self._path(placement)
+        for name in shared_configs(self._config.fields) if unissued else ():
+            if (path, name) not in self._begun and await self._look(path, name) is not None:
+                raise waits_for(f"{self.name}: {placement}: {name}", unissued)
+
     def _ordered(self, values: Mapping[str, str], entries: Sequence[Entry]) -> list[str]:
         """Return the names with those that hold a secret last: half of a pair is then the half that harms less."""
         open_parts = [name for name, part in self._config.fields.items() if part in {Part.USERNAME, Part.REGISTRY}]
@@ -259,6 +276,7 @@ class GithubActionsTarget:
         self._changed_at.pop((path, name), None)
         before = await self._look(path, name)
         scope = await self._scope(path, name, before) if path.startswith("/orgs/") else {}
+        self._begun.add((path, name))
         answer = await self._put(path, name, value, scope)
         if answer.status == _UNPROCESSABLE:  # the public key was replaced in between
             answer = await self._put(path, name, value, scope)

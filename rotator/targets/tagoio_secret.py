@@ -28,6 +28,7 @@ from rotator.domain.pull_secret import Convention, dump_compact, render
 from rotator.domain.site import Site
 from rotator.errors import ConflictError, FencedError, NotFoundError, UnavailableError, UnsupportedError
 from rotator.secret import Secret
+from rotator.targets.fields import waits_for
 from rotator.targets.tagoio.client import ApiConfig, Question, TagoioClient
 
 if TYPE_CHECKING:
@@ -131,12 +132,21 @@ class TagoioSecretTarget:
             UnsupportedError: The format cannot hold this. NotFoundError: ``placement`` is another secret.
             RotatorError: As `TagoioClient.ask`.
         """
+        return await self.apply_beside(placement, entries, {})
+
+    async def apply_beside(self, placement: str, entries: Sequence[Entry], unissued: Mapping[str, str]) -> Held:
+        """Do as `apply`, but for a secret that is marked as holding a login that may be one of ``unissued``.
+
+        Raises:
+            UnavailableError: It is; the value cannot be read, so that login could not be kept. Others as `apply`.
+        """
         self._check(placement)
         value = _rendered(self.name, entries, self._config.format)
         async with self._turn:
             before = await self._find()
             if before is not None:
                 self._refuse(before, entries)
+                self._refuse_to_drop(before, entries, unissued)
                 if self._is_held(before, entries, value):
                     return Held(_logins(entries), changed=False, proof=Proof.METADATA)
             await self._write(before, entries, value)
@@ -189,6 +199,12 @@ class TagoioSecretTarget:
                     generation=generation,
                     hint="Does another daemon write it? If this one lost its state, it goes above that by itself",
                 )
+
+    def _refuse_to_drop(self, found: _Found, entries: Sequence[Entry], unissued: Mapping[str, str]) -> None:
+        """Refuse to drop what may be a login of a credential that has no version yet, perhaps under another name."""
+        others = set(found.marks).difference(entry.credential for entry in entries)
+        if others and unissued:
+            raise waits_for(f"{self.name}: {self._config.key}", unissued)
 
     def _is_held(self, found: _Found, entries: Sequence[Entry], value: Secret) -> bool:
         wanted = {entry.credential: (entry.generation, entry.fingerprint) for entry in entries}

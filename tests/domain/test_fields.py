@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rotator.domain.fields import Layout, Part, check_layout, field_name, held_fields, place_fields
+from rotator.domain.fields import Layout, Part, check_layout, field_name, held_fields, kept_fields, place_fields
 from rotator.domain.model import Entry, Login
 from rotator.errors import ShapeError
 from rotator.secret import Secret
@@ -118,3 +118,29 @@ def test_a_layout_holds_a_password() -> None:
 def test_nothing_to_hold_changes_nothing() -> None:
     """Without entries a document stays as it is."""
     assert place_fields({"config": "kept"}, [], CONFIG) == {"config": "kept"}
+
+
+@pytest.mark.parametrize(
+    ("layout", "kept"),
+    [
+        pytest.param({"{CREDENTIAL}_PW": Part.PASSWORD}, {"QUAY_PW": "q"}, id="named"),
+        pytest.param({"password": Part.PASSWORD}, {}, id="shared"),
+        pytest.param(CONFIG, {"config": '{"auths":{"https://quay.io/v1/":{"auth":"x","y":1}}}'}, id="config"),
+        pytest.param({"{credential}": Part.DOCKER_CONFIG}, {"quay": "any text"}, id="named config"),
+        pytest.param({"none": Part.DOCKER_CONFIG}, {}, id="absent"),
+        pytest.param({"empty": Part.DOCKER_CONFIG}, {}, id="empty"),
+    ],
+)
+def test_kept_is_what_belongs_to_the_credentials(layout: Layout, kept: dict[str, str]) -> None:
+    """Of a document is kept what stands in fields of the credentials, and the logins of their registries, verbatim."""
+    config = json.dumps({"auths": {"ghcr.io": {"auth": "z"}, "https://quay.io/v1/": {"auth": "x", "y": 1}}, "a": 1})
+    document = {"QUAY_PW": "q", "GHCR_PW": "g", "password": "p", "config": config, "quay": "any text", "empty": "{}"}
+    assert kept_fields(document, {"quay": "quay.io"}, layout) == kept
+    assert kept_fields(document, {}, layout) == {}
+
+
+def test_what_cannot_be_read_cannot_be_kept() -> None:
+    """A field that should hold a docker configuration and does not is an error that names it, not its text."""
+    with pytest.raises(ShapeError, match="the field config") as caught:
+        kept_fields({"config": "s3cret"}, {"quay": "quay.io"}, CONFIG)
+    assert "s3cret" not in str(caught.value)

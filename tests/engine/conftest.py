@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -260,6 +260,23 @@ class FakeTarget:
         return {spot: held[credential].generation for spot, held in self.held.items() if credential in held}
 
 
+class WholeTarget(FakeTarget):
+    """A target that makes a placement anew at each write, and keeps only what it is told to."""
+
+    def __init__(self, name: str, *placements: str) -> None:
+        super().__init__(name, *placements)
+        self.unissued: list[dict[str, str]] = []
+
+    async def apply(self, placement: str, entries: Sequence[Entry]) -> Held:
+        self.held.pop(placement, None)
+        return await super().apply(placement, entries)
+
+    async def apply_beside(self, placement: str, entries: Sequence[Entry], unissued: Mapping[str, str]) -> Held:
+        self.unissued.append(dict(unissued))
+        kept = [entry for name, entry in self.held.get(placement, {}).items() if name in unissued]
+        return await self.apply(placement, [*kept, *entries])
+
+
 @dataclass
 class World:
     """One engine with its surroundings; `restart` is a crash and a new start on the same state."""
@@ -451,6 +468,12 @@ def gate() -> Gate:
 def target() -> Callable[..., FakeTarget]:
     """Return what makes a target in memory: ``target("prod", "web", "api")``."""
     return FakeTarget
+
+
+@pytest.fixture
+def whole_target() -> WholeTarget:
+    """Return a target with one placement, ``web``, which it makes anew at each write."""
+    return WholeTarget("prod", "web")
 
 
 @pytest.fixture

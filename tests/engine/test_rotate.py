@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from rotator.domain.attempt import Outcome
-from rotator.domain.model import Expiry, Issued, Login, Stage, Strategy
+from rotator.domain.model import Entry, Expiry, Issued, Login, Stage, Strategy
 from rotator.domain.rotation import State
 from rotator.engine.guard import PAUSE, REFUSALS
 from rotator.engine.status import held_back
@@ -262,6 +263,32 @@ async def test_neighbours_in_one_placement_survive(world: Any, target: Callable[
     await world.rotate("ecr")
 
     assert prod.applied[-1] == ("web", (("ghcr", 1), ("ecr", 1)))
+
+
+async def test_a_place_that_is_made_anew_hears_of_whom_has_no_version(world: Any, whole_target: Any) -> None:
+    """A neighbour's write keeps the login of a credential whose vendor has been down since the state was lost."""
+    await whole_target.apply("web", [Entry("ghcr", "ghcr.example.com", Login("robot", Secret("still-good")), 7)])
+    broken = world.add("ghcr", whole_target)
+    broken.fault = UnavailableError("vault down")
+    world.add("ecr", whole_target)
+
+    assert await world.rotate("ecr") == "succeeded"
+
+    assert whole_target.unissued == [{"ghcr": "ghcr.example.com"}]
+    assert whole_target.generations("ghcr") == {"web": 7}
+
+
+async def test_a_place_hears_of_nobody_whom_policy_keeps_away(world: Any, whole_target: Any) -> None:
+    """What may not be in a placement is not kept there either."""
+    world.add("ghcr", whole_target)
+    world.add("ecr", whole_target)
+    ecr = world.credentials["ecr"]
+    only_in = {"ghcr": ("elsewhere",)}
+    world.credentials["ecr"] = replace(ecr, targets=tuple(replace(one, only_in=only_in) for one in ecr.targets))
+
+    await world.rotate("ecr")
+
+    assert whole_target.unissued == []
 
 
 async def test_target_ahead_of_us_is_overtaken_not_overwritten(world: Any, target: Callable[..., Any]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -267,3 +269,34 @@ def test_bad_options(options: dict[str, Any], words: str) -> None:
     known = {"type": "github_actions", "repositories": [WEB], "token": {"env": "T"}}
     with pytest.raises(ValidationError, match=words):
         GithubActionsConfig.model_validate({**known, **options})
+
+
+SHARED = {"fields": {"DOCKER_CONFIG": "docker_config"}}
+QUAY = {"quay": "quay.io"}
+
+
+async def test_a_shared_value_from_before_waits_for_all(github: SandboxGithub, make: Make) -> None:
+    """A docker configuration that this process did not write stays while a credential in it may have no version."""
+    github.put(AT, "DOCKER_CONFIG", "with both logins")
+    target = make(**SHARED)
+    with pytest.raises(UnavailableError, match=r"acme/web: DOCKER_CONFIG: waits for the first version of quay"):
+        await target.apply_beside(WEB, [entry()], QUAY)
+    assert values(github) == {"DOCKER_CONFIG": "with both logins"}
+    await target.apply(WEB, [entry(), replace(entry(credential="quay"), registry="quay.io")])
+    assert set(json.loads(values(github)["DOCKER_CONFIG"])["auths"]) == {"ghcr.io", "quay.io"}
+
+
+async def test_a_value_of_this_process_waits_for_nobody(github: SandboxGithub, make: Make) -> None:
+    """Where there was nothing, a login is written and renewed though a neighbour has no version yet."""
+    target = make(**SHARED)
+    for generation in (1, 2):
+        held = await target.apply_beside(WEB, [entry(generation)], QUAY)
+        assert (held.changed, list(held.logins)) == (True, ["ghcr"])
+        assert set(json.loads(values(github)["DOCKER_CONFIG"])["auths"]) == {"ghcr.io"}
+
+
+async def test_secrets_of_one_credential_wait_for_nobody(github: SandboxGithub, make: Make) -> None:
+    """A secret that holds no neighbour's login is replaced, whoever wrote it and whatever its neighbours have."""
+    github.put(AT, "GHCR_CONFIG", "from before")
+    await make(fields={"{CREDENTIAL}_CONFIG": "docker_config"}).apply_beside(WEB, [entry()], QUAY)
+    assert set(json.loads(values(github)["GHCR_CONFIG"])["auths"]) == {"ghcr.io"}

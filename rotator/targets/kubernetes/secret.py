@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rotator.domain.fence import Mark, marked
-from rotator.domain.fields import Part, field_name
+from rotator.domain.fields import Part, field_name, kept_fields
 from rotator.domain.model import Entry, Login
 from rotator.domain.pull_secret import dump_compact
 from rotator.errors import ShapeError, UnsupportedError
@@ -61,8 +61,39 @@ def render(config: KubernetesConfig, entries: Sequence[Entry]) -> Rendered:
     Raises:
         UnsupportedError: They do not fit into it together, or a registry cannot be one.
     """
-    data = _filled(config, {}, entries, f"secret {config.secret}")
-    marks = marked({}, entries)
+    return _rendered(config, entries, {}, {})
+
+
+def render_beside(
+    config: KubernetesConfig, secret: Body, entries: Sequence[Entry], unissued: Mapping[str, str]
+) -> Rendered:
+    """Return the Secret that holds ``entries`` and what ``secret`` holds of credentials that have no version yet.
+
+    Of a ``secret`` that cannot be read nothing is kept: its readers cannot read it either.
+
+    Args:
+        config: For the shape, labels and annotations.
+        secret: The Secret as it was read. Secret.
+        entries: What it must hold.
+        unissued: Name to registry host of these credentials.
+
+    Raises:
+        UnsupportedError: As `render`.
+    """
+    data = _section(secret, "data")
+    names = {field_name(name, credential) for name in config.shape.layout for credential in unissued}
+    texts = {key: text for key in names if (text := _decoded(data.get(key))) is not None}
+    try:
+        kept = kept_fields(texts, unissued, config.shape.layout)
+    except ShapeError:
+        kept = {}
+    marks = {credential: mark for credential, mark in marks_in(secret).items() if credential in unissued}
+    return _rendered(config, entries, {key: _encoded(text) for key, text in kept.items()}, marks)
+
+
+def _rendered(config: KubernetesConfig, entries: Sequence[Entry], kept: Body, marks: Mapping[str, Mark]) -> Rendered:
+    data = _filled(config, kept, entries, f"secret {config.secret}")
+    marks = marked(marks, entries)
     body = {
         "metadata": {"name": config.secret, **_metadata(config, marks)},
         "apiVersion": "v1",

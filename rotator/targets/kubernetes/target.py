@@ -34,6 +34,7 @@ from rotator.targets.kubernetes.secret import (
     merged,
     refuse_unsuitable,
     render,
+    render_beside,
     version_of,
 )
 from rotator.targets.kubernetes.secret_watch import SecretWatch
@@ -119,10 +120,16 @@ class KubernetesTarget:
             UnsupportedError: Immutable, of another type, or too large. ShapeError: Its content cannot be merged.
             RateLimitedError, UnavailableError, AuthenticationError, ConfigError.
         """
+        return await self.apply_beside(placement, entries, {})
+
+    async def apply_beside(self, placement: str, entries: Sequence[Entry], unissued: Mapping[str, str]) -> Held:
+        """Do as `apply`; what a Secret of ours, or one that is adopted, holds of ``unissued`` stays, with its marks.
+
+        Two requests where there are such credentials: they can only be kept by whoever has seen them.
+        """
         namespace = self._namespace_of(placement)
-        write = self._merge if self._config.mode is Mode.MERGE else self._own
         try:
-            held = await write(namespace, placement, self._rendered(entries))
+            held = await self._write(namespace, placement, self._rendered(entries), unissued)
         except RotatorError:
             self._written.pop(placement, None)
             raise
@@ -238,21 +245,32 @@ class KubernetesTarget:
         items, _ = await self._api.list_namespaces(self._selection.selector)
         return select(self._selection, (namespace for item in items if (namespace := parse_namespace(item))))
 
+    async def _write(self, namespace: str, placement: str, rendered: Rendered, unissued: Mapping[str, str]) -> Held:
+        if self._config.mode is Mode.MERGE:
+            return await self._merge(namespace, placement, rendered)
+        if not unissued:
+            return await self._own(namespace, placement, rendered)
+        held = await self._own_unknown(namespace, placement, rendered, unissued)
+        del self._written[placement]  # the fence of what is kept stands in the Secret only
+        return held
+
     async def _own(self, namespace: str, placement: str, rendered: Rendered) -> Held:
         """Apply the whole Secret over what we last saw of it; where that is not there any more, look first."""
         known = self._written.get(placement)
         if known is None:
-            return await self._own_unknown(namespace, placement, rendered)
+            return await self._own_unknown(namespace, placement, rendered, {})
         refuse_older(known.rendered.marks, known.rendered.held, rendered.entries, placement)
         body = rendered.body_at(known.version)
         try:
             secret = await self._api.apply_secret(namespace, self._config.secret, body, Conflicts.TAKE)
         except (ConflictError, NotFoundError):
             del self._written[placement]
-            return await self._own_unknown(namespace, placement, rendered)
+            return await self._own_unknown(namespace, placement, rendered, {})
         return self._held(placement, secret, rendered, known.version)
 
-    async def _own_unknown(self, namespace: str, placement: str, rendered: Rendered) -> Held:
+    async def _own_unknown(
+        self, namespace: str, placement: str, rendered: Rendered, unissued: Mapping[str, str]
+    ) -> Held:
         name = self._config.secret
         there = await self._find(namespace)
         if there is None:
@@ -262,6 +280,8 @@ class KubernetesTarget:
         refuse_older(marks_in(there), self._readable(there, rendered.entries, placement), rendered.entries, placement)
         is_taken = self._config.mode is Mode.ADOPT or is_ours(there)
         conflicts = Conflicts.TAKE if is_taken else Conflicts.REFUSE
+        if unissued:
+            rendered = render_beside(self._config, there, rendered.entries, unissued)
         version = version_of(there)
         secret = await self._api.apply_secret(namespace, name, rendered.body_at(version), conflicts)
         return self._held(placement, secret, rendered, version)

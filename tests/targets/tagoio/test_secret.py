@@ -214,3 +214,28 @@ def test_a_key_is_a_name(target: MakeTarget, key: str) -> None:
     """A key that a filter would take for a pattern is refused."""
     with pytest.raises(ValidationError):
         target(key=key)
+
+
+@pytest.mark.parametrize("known_as", ["quay", "quay-before"])
+async def test_a_login_without_a_version_is_not_dropped(
+    tagoio: SandboxTagoio, target: MakeTarget, entry: MakeEntry, known_as: str
+) -> None:
+    """A value that is marked as holding a login which may be a neighbour's waits until that has a version."""
+    await target().apply(KEY, [entry(), entry(known_as, registry="quay.io")])
+    before = only(tagoio).value
+    with pytest.raises(UnavailableError, match=f"analyses: {KEY}: waits for the first version of quay:"):
+        await target().apply_beside(KEY, [entry(generation=2)], {"quay": "quay.io"})
+    assert only(tagoio).value == before
+    await target().apply(KEY, [entry(generation=2), entry("quay", registry="quay.io")])
+    assert set(json.loads(only(tagoio).value)["auths"]) == {"ghcr.io", "quay.io"}
+
+
+async def test_a_neighbour_that_is_not_in_it_blocks_nobody(
+    tagoio: SandboxTagoio, target: MakeTarget, entry: MakeEntry, clock: ManualClock
+) -> None:
+    """A login is written and renewed in a value that holds no other, though a neighbour has no version yet."""
+    for generation in (1, 2):
+        held = await target().apply_beside(KEY, [entry(generation=generation)], {"quay": "quay.io"})
+        assert (held.changed, list(held.logins)) == (True, ["ghcr"])
+        assert set(json.loads(only(tagoio).value)["auths"]) == {"ghcr.io"}
+        clock.advance(timedelta(seconds=1))
