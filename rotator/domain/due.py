@@ -41,6 +41,8 @@ class Situation:
         unfinished: The pending generation, where a placement may hold it and no rotation takes it on; 0 for none.
         withdrawn: The newest generation that was taken back and that a placement may hold; 0 for none.
         fence: The highest generation that a placement held against us; 0 for none.
+        is_reconfigured: Whether the configuration has versions made by, or read from, somewhere else than the one in
+            use is of.
         requested: What a person asked for; None when nobody did.
     """
 
@@ -54,6 +56,7 @@ class Situation:
     unfinished: int = 0
     withdrawn: int = 0
     fence: int = 0
+    is_reconfigured: bool = False
     requested: str | None = None
 
 
@@ -62,7 +65,7 @@ Check = Callable[[Situation], Due | None]
 
 def never_issued(situation: Situation) -> Due | None:
     """Due when there is no version in use."""
-    return Due("NeverIssued", "no version was ever in use") if situation.current is None else None
+    return Due("NeverIssued", "no version is in use") if situation.current is None else None
 
 
 def manually_triggered(situation: Situation) -> Due | None:
@@ -94,6 +97,14 @@ def leaked(situation: Situation) -> Due | None:
     if current is None or current.leaked_at is None or situation.strategy is Strategy.READ:
         return None
     return Due("Leaked", "the secret of the version in use is known to others")
+
+
+def reconfigured(situation: Situation) -> Due | None:
+    """Due when the configuration names another account, place or address. Not for what was put back on purpose."""
+    current = situation.current
+    if current is None or current.restores or not situation.is_reconfigured:
+        return None
+    return Due("Reconfigured", "the version in use is of another account or place than the configuration names")
 
 
 def source_changed(situation: Situation) -> Due | None:
@@ -154,6 +165,7 @@ CHAIN: tuple[Check, ...] = (
     withdrawn,
     manually_triggered,
     leaked,
+    reconfigured,
     source_changed,
     rejected,
     target_ahead,
@@ -169,6 +181,7 @@ REASONS = (
     "Withdrawn",
     "ManuallyTriggered",
     "Leaked",
+    "Reconfigured",
     "SourceChanged",
     "Rejected",
     "TargetAhead",

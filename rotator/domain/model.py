@@ -143,6 +143,8 @@ class Version:
         restores: The generation whose secret it carries again; 0 for a secret of its own.
         withdrawn_at: When it was taken back: by a halted rollout, or by a person. None when it was not.
         leaked_at: When somebody said that its secret is known to others; None when nobody did.
+        registry: The registry that it is for; empty where that was not kept.
+        maker: Digest of whom it was made by or read from, as `rotator.ports.Provider.identity` has it; empty as above.
     """
 
     credential: str
@@ -164,6 +166,16 @@ class Version:
     restores: int = 0
     withdrawn_at: datetime | None = None
     leaked_at: datetime | None = None
+    registry: str = ""
+    maker: str = ""
+
+    def is_for(self, registry: str) -> bool:
+        """Return whether it is a login at ``registry``: at another one nobody may be shown it, or asked about it."""
+        return self.registry in {"", registry}
+
+    def is_by(self, maker: str) -> bool:
+        """Return whether it is of ``maker``, who alone can end it."""
+        return self.maker in {"", maker}
 
     def is_useless(self, now: datetime) -> bool:
         """Return whether it is known not to work: the registry refused it last, or it has expired."""

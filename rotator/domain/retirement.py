@@ -49,6 +49,7 @@ class Leaving:
         grace: How long it stays valid after it was superseded.
         held_by: Required targets that have not confirmed the version in use, or hold this one; empty when none does.
         now: Aware UTC.
+        is_elsewhere: Whether it is for another registry than the credential is for now.
     """
 
     version: Version
@@ -58,6 +59,7 @@ class Leaving:
     grace: timedelta
     held_by: Collection[str]
     now: datetime
+    is_elsewhere: bool = False
 
 
 def next_action(leaving: Leaving) -> tuple[Action, str]:
@@ -66,6 +68,8 @@ def next_action(leaving: Leaving) -> tuple[Action, str]:
     forgotten = _why_forget(leaving)
     if forgotten:
         return Action.FORGET, forgotten
+    if leaving.is_elsewhere:
+        return _of_elsewhere(leaving)
     if version.ended_at is not None:
         return Action.PROVE, "it was ended; the registry must refuse it now"
     needed = _why_wait(leaving)
@@ -73,9 +77,23 @@ def next_action(leaving: Leaving) -> tuple[Action, str]:
         return Action.WAIT, needed
     if leaving.can_end:
         return Action.END, "leaked" if version.leaked_at is not None else "its grace is over"
-    if leaving.strategy is Strategy.EPHEMERAL:
-        return Action.WAIT, "cannot be ended; dies at its expiry"
-    return Action.PROVE, "only a person can end it; whether they did shows at the registry"
+    dies_alone = (Action.WAIT, "cannot be ended; dies at its expiry")
+    a_person_ends_it = (Action.PROVE, "only a person can end it; whether they did shows at the registry")
+    return dies_alone if leaving.strategy is Strategy.EPHEMERAL else a_person_ends_it
+
+
+def _of_elsewhere(leaving: Leaving) -> tuple[Action, str]:
+    """Return what becomes of a login at a registry that the credential is not for any more: nobody is shown it."""
+    version = leaving.version
+    if version.leaked_at is not None:
+        return Action.WAIT, f"it leaked, and is for {version.registry}, which is not asked any more: end it there"
+    if leaving.now < _grace_ends(leaving):
+        return Action.WAIT, f"it is for {version.registry}, which is not asked any more"
+    return Action.FORGET, f"it is for {version.registry}; whether it still works there nobody looks"
+
+
+def _grace_ends(leaving: Leaving) -> datetime:
+    return (leaving.version.superseded_at or leaving.now) + leaving.grace
 
 
 def _why_forget(leaving: Leaving) -> str:
@@ -95,7 +113,7 @@ def _why_wait(leaving: Leaving) -> str:
         return "its secret is in use, or may come into use, under another generation"
     if leaving.held_by:
         return f"may still be needed at {', '.join(sorted(leaving.held_by))}"
-    over_at = (version.superseded_at or leaving.now) + leaving.grace
+    over_at = _grace_ends(leaving)
     if version.leaked_at is None and leaving.now < over_at:
         return f"in its grace until {over_at:%Y-%m-%d %H:%M:%SZ}"
     return ""
@@ -103,6 +121,7 @@ def _why_wait(leaving: Leaving) -> str:
 
 def _is_in_its_place(other: Version, version: Version) -> bool:
     is_newer = other.generation > version.generation and not _is_same(version, other)
+    is_newer = is_newer and version.is_for(other.registry)
     return bool(version.handle) and version.handle == other.handle and is_newer
 
 

@@ -100,18 +100,19 @@ class Agenda:
         return current.expiry.at or LAST
 
     def _situation(self, credential: Credential, now: datetime) -> Situation:
-        name = credential.name
+        name, current = credential.name, self._ledger.current(credential.name)
         return Situation(
             now=now,
             strategy=credential.provider.strategy,
             rule=credential.rule,
-            current=self._ledger.current(name),
+            current=current,
             revision=self._revisions.get(name),
             is_unwatched=name in self._revisions and self._revisions[name] is None,
             looked_at=self._ledger.record(name).looked_at,
             unfinished=self._ledger.unfinished(name),
             withdrawn=self._ledger.newest_withdrawn(name),
             fence=self._fence(name),
+            is_reconfigured=current is not None and not current.is_by(credential.maker),
         )
 
     def _is_mended(self, name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -34,6 +35,16 @@ class Credential:
     targets: tuple[DeliveryTarget, ...] = ()
     limits: Renewal = field(default_factory=Renewal)
     at_vendor: asyncio.Lock = field(default_factory=asyncio.Lock, compare=False, repr=False)
+
+    @property
+    def registry(self) -> str:
+        """The registry that it is for."""
+        return self.config.registry
+
+    @property
+    def maker(self) -> str:
+        """Digest of whom its versions are made by or read from, as the configuration has it now."""
+        return hashlib.sha256(self.provider.identity.encode()).hexdigest()[:16]
 
     @property
     def staging(self) -> Staging:

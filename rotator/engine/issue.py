@@ -88,6 +88,8 @@ class Issuer:
     async def _pend(self, credential: Credential, rotation: Rotation, issued: Issued) -> Version:
         """Journal ``issued`` as the pending version of ``rotation``, sealed; an older pending one is given up."""
         version = replace(self._pending_of(credential, issued), restores=rotation.restores)
+        if rotation.restores:  # it is still of whom it was made by
+            version = replace(version, maker=self.earlier(credential, rotation.restores).maker)
         older = self._ledger.pending(credential.name)
         left = [given_up(self._ledger, older)] if older and older.generation != version.generation else []
         changes = Changes(
@@ -130,7 +132,10 @@ class Issuer:
         fingerprint = self._world.fingerprint(issued.login.secret)
         generation = max(self._ledger.record(credential.name).generation, self._rollout.fence(credential.name))
         seen = [self._ledger.pending(credential.name), self._ledger.version(credential.name, Stage.ABANDONED)]
-        again = any(one and one.generation == generation and one.fingerprint == fingerprint for one in seen)
+        again = any(
+            one and one.generation == generation and one.fingerprint == fingerprint and one.is_for(credential.registry)
+            for one in seen
+        )
         return Version(
             credential.name,
             generation if again else generation + 1,
@@ -143,6 +148,8 @@ class Issuer:
             handle=issued.handle,
             scopes=issued.scopes,
             principal=issued.principal,
+            registry=credential.registry,
+            maker=credential.maker,
         )
 
     async def _keep(self, credential: Credential, rotation: Rotation, issued: Issued) -> Moved:
@@ -172,7 +179,8 @@ class Issuer:
 
     def _seen_again(self, credential: Credential, issued: Issued, verdict: Verdict, at: datetime) -> Version:
         """Return the version in use, as a probe or the report of a leak left it by now, once it was shown ``at``."""
-        version = replace(self._current(credential), expiry=issued.expiry, revision=issued.revision)
+        version = self._current(credential)
+        version = replace(version, expiry=issued.expiry, revision=issued.revision, maker=credential.maker)
         if verdict is Verdict.REJECTED:
             return replace(version, rejected_at=version.rejected_at or at)
         return replace(version, verified_at=at, rejected_at=None) if verdict is Verdict.ACCEPTED else version
@@ -213,7 +221,7 @@ class Issuer:
 
     def earlier(self, credential: Credential, generation: int | None) -> Version:
         """Return the version that is put back; see `rotator.engine.rotate.Rotator.earlier`."""
-        live = self._ledger.live_versions(credential.name)
+        live = [one for one in self._ledger.live_versions(credential.name) if one.is_for(credential.registry)]
         if generation is None:
             used = [one for one in live if one.stage is Stage.PREVIOUS and one.verified_at and not one.withdrawn_at]
             generation = max((one.generation for one in used), default=0)
@@ -261,7 +269,7 @@ class Issuer:
         ended = end(rotation, State.UNCHANGED, message, at=self._world.clock.now())
 
         def stayed() -> Changes:
-            known = replace(self._current(credential), revision=issued.revision)
+            known = replace(self._current(credential), revision=issued.revision, maker=credential.maker)
             record = self._looked(credential)
             return Changes(records=[record], versions=[known], rotations=[ended], audit=[of_end(ended)])
 

@@ -65,7 +65,7 @@ class Leaks:
                 not be journalled; nothing was begun. UnavailableError: The daemon is stopping.
         """
         credential = self._named(name)
-        if self._ledger.current(name) is None:
+        if all(one.stage in _NEVER_USED for one in self._ledger.live_versions(name)):
             raise NotFoundError(
                 f"{name}: no version was ever in use, so none can have leaked",
                 hint=f"If its first version is on its way, wait for it (rotator status {name}) and ask again",

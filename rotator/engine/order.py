@@ -31,7 +31,8 @@ class Orders:
 
     def order(self, credential: Credential, rotation: Rotation, keep: Callable[[Issued], Awaitable[None]]) -> Order:
         """Return what the provider of ``credential`` is told for ``rotation``."""
-        live = sorted(self._ledger.live_versions(credential.name), key=lambda one: -one.generation)
+        kept = [one for one in self._ledger.live_versions(credential.name) if one.is_for(credential.registry)]
+        live = sorted(kept, key=lambda one: -one.generation)
         known = {(one.username, one.fingerprint) for one in live}
 
         def is_live(login: Login) -> bool:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 
-from rotator.domain.audit import of_end
-from rotator.domain.model import Record
+from rotator.domain.audit import ENGINE, AuditRecord, of_end, of_version
+from rotator.domain.model import Record, Stage, Version
 from rotator.domain.rotation import Rotation, State, Step, advance, end
 from rotator.engine.credential import Credential
 from rotator.engine.dispatch import Dispatcher
 from rotator.engine.ledger import Ledger
 from rotator.ports import Changes, Clock
 
+_IN_PLAY = frozenset({Stage.PENDING, Stage.CURRENT})
 
-def fate(rotation: Rotation, *, is_configured: bool) -> str | None:
+
+def fate(rotation: Rotation, *, is_configured: bool, is_elsewhere: bool = False) -> str | None:
     """Return why a rotation that had not ended is abandoned; None when it goes on.
 
     Before a version was journalled nothing is known of what the vendor did; whatever it minted dies by itself, and
@@ -22,6 +25,8 @@ def fate(rotation: Rotation, *, is_configured: bool) -> str | None:
     """
     if not is_configured:
         return "the credential is not configured any more"
+    if is_elsewhere:
+        return "the credential is for another registry now"
     if rotation.state is State.RUNNING and rotation.step is Step.ISSUE and not rotation.generation:
         return "interrupted before a version was journalled"
     return None
@@ -31,18 +36,29 @@ async def recover(credentials: Mapping[str, Credential], ledger: Ledger, dispatc
     """Abandon or resume every rotation that had not ended when the daemon did. Call once, after the ledger is loaded.
 
     Deliveries to targets that are not configured any more, or do not get the credential any more, are forgotten:
-    nobody looks at those places again, so nothing can be said of them.
+    nobody looks at those places again, so nothing can be said of them. So are those of a credential that is for another
+    registry now: what it was before is set aside, and a first version for that registry is due.
 
     Raises:
         StoreError: The outcome could not be journalled; nothing was resumed.
     """
-    fates = {one.id: fate(one, is_configured=one.credential in credentials) for one in ledger.open_rotations()}
+    aside = {one.credential: one for one in elsewhere(credentials, ledger)}
+    fates = {
+        one.id: fate(one, is_configured=one.credential in credentials, is_elsewhere=one.credential in aside)
+        for one in ledger.open_rotations()
+    }
     left = [one for one in ledger.open_rotations() if fates[one.id] is not None]
     abandoned = [end(one, State.ABANDONED, fates[one.id] or "", at=clock.now()) for one in left]
     removed, renamed = list(strays(credentials, ledger)), list(renames(credentials, ledger))
-    if abandoned or removed or renamed:
+    removed += [(one.target, one.placement, one.credential) for one in ledger.deliveries() if one.credential in aside]
+    versions = [_set_aside(one, clock.now()) for one in elsewhere(credentials, ledger)]
+    audit = [
+        *(of_end(one) for one in abandoned),
+        *(_told_of(one, credentials[one.credential].registry, clock.now()) for one in versions),
+    ]
+    if abandoned or removed or renamed or versions:
         await ledger.commit(
-            Changes(records=renamed, rotations=abandoned, removed=removed, audit=[of_end(one) for one in abandoned])
+            Changes(records=renamed, versions=versions, rotations=abandoned, removed=sorted(set(removed)), audit=audit)
         )
     for rotation in ledger.open_rotations():
         if rotation.state is State.RUNNING:
@@ -55,6 +71,26 @@ def _issued(rotation: Rotation) -> Rotation:
     Whether the vendor put it in force shows when it is verified. If so, what is in use is dead already.
     """
     return advance(rotation) if rotation.step is Step.ISSUE else rotation
+
+
+def elsewhere(credentials: Mapping[str, Credential], ledger: Ledger) -> Iterator[Version]:
+    """Yield every version in use, or on its way, of a credential that is for another registry now."""
+    for name, credential in credentials.items():
+        for version in ledger.live_versions(name):
+            if version.stage in _IN_PLAY and not version.is_for(credential.registry):
+                yield version
+
+
+def _set_aside(version: Version, now: datetime) -> Version:
+    """Return ``version`` out of use: no place and no registry is to get it under the credential's name any more."""
+    if version.stage is Stage.PENDING:
+        return replace(version, stage=Stage.ABANDONED)
+    return replace(version, stage=Stage.PREVIOUS, superseded_at=now)
+
+
+def _told_of(version: Version, registry: str, now: datetime) -> AuditRecord:
+    message = f"it is for {version.registry}, and the credential for {registry} now"
+    return of_version("withdraw", version, "set aside", message, now, ENGINE)
 
 
 def strays(credentials: Mapping[str, Credential], ledger: Ledger) -> Iterator[tuple[str, str, str]]:

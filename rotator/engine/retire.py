@@ -109,7 +109,7 @@ class Retirer:
     def can_end(self, credential: Credential) -> bool:
         """Return whether the vendor can be told to end old versions of ``credential``, as far as is known."""
         live = self._ledger.live_versions(credential.name)
-        theirs = {one.generation for one in live if (one.credential, one.generation) in self._not_ours}
+        theirs = {one.generation for one in live if not self._is_ours(credential, one)}
         return isinstance(credential.provider, Retires) and not theirs
 
     async def look(self, credential: Credential, version: Version) -> None:
@@ -134,7 +134,6 @@ class Retirer:
         current = self._ledger.current(credential.name)
         sharers = {f"credential {name}" for name in self._sharers(version)}
         provider = credential.provider
-        is_ours = isinstance(provider, Retires) and (version.credential, version.generation) not in self._not_ours
         grace = credential.config.grace or GRACE
         if isinstance(provider, Retires):
             grace = max(grace, provider.bearer_life)
@@ -143,11 +142,17 @@ class Retirer:
             version,
             [one for one in live if one.generation != version.generation],
             provider.strategy,
-            can_end=is_ours,
+            can_end=isinstance(provider, Retires) and self._is_ours(credential, version),
             grace=grace,
             held_by=self._holders(credential, version, current) | sharers if current is not None else {"everywhere"},
             now=self._world.clock.now(),
+            is_elsewhere=not version.is_for(credential.registry),
         )
+
+    def _is_ours(self, credential: Credential, version: Version) -> bool:
+        """Return whether the vendor that is configured now is the one that made ``version``, and owns up to it."""
+        is_known = (version.credential, version.generation) not in self._not_ours
+        return is_known and version.is_for(credential.registry) and version.is_by(credential.maker)
 
     def _holders(self, credential: Credential, version: Version, current: Version) -> frozenset[str]:
         """Return the required targets that may hold an old ``version``, which is the newer one if it was taken back."""

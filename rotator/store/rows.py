@@ -18,7 +18,7 @@ RECORD_COLUMNS = ("name", "generation", "failures", "next_attempt_at", "last_suc
 VERSION_COLUMNS = (
     *("credential", "generation", "stage", "fingerprint", "username", "issued_at", "revision"),
     *("verified_at", "rejected_at", "handle", "principal", "superseded_at", "ended_at", "dead_at", "restores"),
-    *("withdrawn_at", "leaked_at"),
+    *("withdrawn_at", "leaked_at", "registry", "maker"),
     *("expires_at", "never_expires", "scopes"),
 )
 ROTATION_COLUMNS = (

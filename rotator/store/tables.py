@@ -63,6 +63,8 @@ versions = Table(
     Column("restores", Integer, nullable=False, server_default="0"),
     Column("withdrawn_at", Instant),
     Column("leaked_at", Instant),
+    Column("registry", Text, nullable=False, server_default=text("''")),
+    Column("maker", String(16), nullable=False, server_default=text("''")),
     Column("sealed", LargeBinary),
 )
 """One row a version. ``scopes`` is a JSON list, or nothing where nobody knows; ``sealed`` is emptied when the version

@@ -28,6 +28,7 @@ DUE = {
     "Unfinished": replace(QUIET, unfinished=4),
     "Withdrawn": replace(QUIET, withdrawn=4),
     "Leaked": replace(QUIET, current=replace(CURRENT, leaked_at=NOW)),
+    "Reconfigured": replace(QUIET, is_reconfigured=True),
     "ManuallyTriggered": replace(QUIET, requested="on-call asks"),
     "SourceChanged": replace(READ, revision="8"),
     "Rejected": replace(QUIET, current=replace(CURRENT, rejected_at=NOW)),
