@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import FastAPI, Request
-from fastapi.responses import PlainTextResponse, Response
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from rotator.admin.surface import AdminSurface
 from rotator.domain.status import CredentialStatus
@@ -17,13 +19,17 @@ GATHERED_AT_ONCE = 100
 """Credentials whose status is gathered before others have their turn."""
 
 
-def create_probes(application: AdminSurface) -> FastAPI:
-    """Return the probes as an ASGI application."""
+def create_probes(application: AdminSurface) -> Starlette:
+    """Return the probes as an ASGI application.
+
+    Not FastAPI's: it remembers endpoints for ever, and ours hold the whole daemon, which a reload replaces.
+    """
     probes = _Probes(application)
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.add_api_route("/metrics", probes.metrics, methods=["GET"], response_class=Response)
-    app.add_api_route("/healthz", probes.healthz, methods=["GET"], response_class=PlainTextResponse)
-    app.add_api_route("/readyz", probes.readyz, methods=["GET"], response_class=PlainTextResponse)
+    routes = [
+        Route(f"/{one.__name__}", one, methods=["GET"]) for one in (probes.metrics, probes.healthz, probes.readyz)
+    ]
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False
     return app
 
 
@@ -44,10 +50,10 @@ class _Probes:
             self._scrapes -= 1
         return Response(body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})
 
-    async def healthz(self) -> Response:
+    async def healthz(self, _: Request) -> Response:
         return _verdict(self._application.liveness())
 
-    async def readyz(self) -> Response:
+    async def readyz(self, _: Request) -> Response:
         return _verdict(self._application.readiness())
 
     async def _statuses(self) -> list[CredentialStatus]:
