@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import stat
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rotator.config.supervised import SUPERVISED_FOLDERS, forbidden_bits
+from rotator.disk import Disk
 from rotator.errors import (
     ConfigError,
     NotFoundError,
@@ -55,11 +55,15 @@ class FileSource:
 
     Args:
         rules: Which files are private enough.
+        disk: Where the files are read; None for threads of its own.
         deadline: Longest time for one call.
     """
 
-    def __init__(self, rules: FileRules | None = None, *, deadline: timedelta = DEADLINE) -> None:
+    def __init__(
+        self, rules: FileRules | None = None, *, disk: Disk | None = None, deadline: timedelta = DEADLINE
+    ) -> None:
         self._rules = rules or FileRules()
+        self._disk = disk or Disk()
         self._deadline = deadline
 
     async def read(self, location: str) -> SourceReading:
@@ -86,10 +90,13 @@ class FileSource:
 
     async def _blocking(self, act: Callable[[Path, FileRules], Found], path: Path) -> Found:
         try:
-            async with asyncio.timeout(self._deadline.total_seconds()):
-                return await asyncio.to_thread(act, path, self._rules)
+            return await self._disk.run(str(path), lambda: act(path, self._rules), self._deadline.total_seconds())
         except TimeoutError as error:
-            raise UnavailableError(f"file {path}: the file system does not answer", cause="timeout") from error
+            raise UnavailableError(
+                f"file {path}: the file system does not answer: {error}",
+                hint="Look at the mount it is on; other files are not held up",
+                cause="timeout",
+            ) from error
         except OSError as error:
             raise _explained(path, error) from error
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import field_validator, model_validator
 
 from rotator.config.target import TargetConfig
+from rotator.disk import Disk
 from rotator.domain.declares import Declares
 from rotator.domain.model import Held
 from rotator.domain.pull_secret import Convention, dump, held, parse_document
@@ -42,7 +43,10 @@ if TYPE_CHECKING:
 WRITE_ATTEMPTS = 5
 """How often a write is redone because somebody who does not lock (``docker login``) wrote in between."""
 DEADLINE_SECONDS = 30.0
-"""For one call, lock included: a dead network file system must not hold up a delivery."""
+"""For one call once it is its turn, lock included: a dead network file system must not hold up a delivery."""
+
+CLOSE_SECONDS = 5.0
+"""For a write that was begun; the process may end after it."""
 
 
 class DockerConfigConfig(TargetConfig):
@@ -118,6 +122,7 @@ class DockerConfigTarget:
         name: The target's name in the configuration.
         config: Its options.
         context: Not needed: nothing here is reached over a network.
+        disk: Where the files are written; None for threads of its own.
 
     Raises:
         ConfigError: ``owner`` names nobody on this machine.
@@ -127,7 +132,13 @@ class DockerConfigTarget:
     kind = "docker_config"
     declares = Declares()
 
-    def __init__(self, name: str, config: DockerConfigConfig, context: TargetContext) -> None:  # noqa: ARG002 - one signature for all targets
+    def __init__(
+        self,
+        name: str,
+        config: DockerConfigConfig,
+        context: TargetContext,  # noqa: ARG002 - one signature for all targets
+        disk: Disk | None = None,
+    ) -> None:
         self.name = name
         self._config = config
         self._owner = _resolved(name, config.owner)
@@ -135,7 +146,7 @@ class DockerConfigTarget:
             os.path.realpath(os.path.dirname(path))  # noqa: PTH120 - text, as everything with dir_fd
             for path in config.files()
         )
-        self._turns = {path: asyncio.Lock() for path in config.files()}
+        self._disk = disk or Disk()
 
     async def placements(self) -> Sequence[str]:
         """Return the configured paths. Asks nobody."""
@@ -144,7 +155,7 @@ class DockerConfigTarget:
     async def apply(self, placement: str, entries: Sequence[Entry]) -> Held:
         """Make the file at ``placement`` hold ``entries`` and read it back. Safe to repeat; unchanged is not written.
 
-        Takes at most `DEADLINE_SECONDS`. A cancelled call may still finish its write, whole.
+        Takes at most `DEADLINE_SECONDS` from its turn on. A cancelled call may still finish its write, whole.
 
         Raises:
             FencedError: A newer generation is there. ConflictError: Somebody keeps writing the file.
@@ -169,18 +180,18 @@ class DockerConfigTarget:
         yield
 
     async def close(self) -> None:
-        """Do nothing: nothing is held open between calls."""
+        """Wait a moment for a write whose caller went away, so that it is whole."""
+        await self._disk.settle(CLOSE_SECONDS)
 
     async def _in_thread(self, placement: str, job: Callable[[threading.Event], Held]) -> Held:
-        if placement not in self._turns:
+        if placement not in self._config.files():
             raise NotFoundError(f"{placement} is not a file of target {self.name}")
         stop = threading.Event()
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS), self._turns[placement]:
-                return await asyncio.to_thread(job, stop)
+            return await self._disk.run(placement, lambda: job(stop), DEADLINE_SECONDS)
         except TimeoutError as error:
             hint = "is it on a network file system that does not answer?"
-            raise UnavailableError(f"{placement}: nothing done in time", hint=hint, cause="timeout") from error
+            raise UnavailableError(f"{placement}: nothing done in time: {error}", hint=hint, cause="timeout") from error
         finally:
             stop.set()
 

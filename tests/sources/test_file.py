@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from rotator.disk import Disk
 from rotator.errors import ConfigError, NotFoundError, PermissionDeniedError, ShapeError, UnavailableError
 from rotator.secret import Secret
 from rotator.sources.file import MAX_FILE_BYTES, FileRules, FileSource
@@ -221,3 +223,19 @@ async def test_deadline_is_kept(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="does not answer") as caught:
         await FileSource(deadline=timedelta(0)).read(str(path))
     assert caught.value.cause == "timeout"
+
+
+async def test_a_dead_file_system_stops_only_what_is_on_it(tmp_path: Path) -> None:
+    """While a file is held fast, it is refused at once, with the reason, and another one is read."""
+    dead, fine = private(tmp_path / "dead"), private(tmp_path / "fine")
+    disk, gate = Disk(), threading.Event()
+    source = FileSource(disk=disk)
+    try:
+        with pytest.raises(TimeoutError):
+            await disk.run(str(dead), gate.wait, 0.01)
+        for ask in (source.revision, source.read):
+            with pytest.raises(UnavailableError, match="does not answer: an earlier call has not come back yet"):
+                await ask(f"{dead}#token")
+        assert (await source.read(str(fine))).secret == Secret(CANARY)
+    finally:
+        gate.set()

@@ -22,6 +22,7 @@ import pytest
 from pydantic import ValidationError
 
 from rotator.clock import SystemClock
+from rotator.disk import Disk
 from rotator.domain.model import Entry, Login
 from rotator.errors import (
     ConfigError,
@@ -30,6 +31,7 @@ from rotator.errors import (
     PermissionDeniedError,
     RotatorError,
     ShapeError,
+    UnavailableError,
     UnsupportedError,
 )
 from rotator.secret import Secret
@@ -42,12 +44,12 @@ DELIVER = str(Path(__file__).with_name("deliver_docker_config.py"))
 OTHERS = {"HttpHeaders": {"X": "y"}, "auths": {"other.example": {"auth": "eDp5", "email": "x@other.example"}}}
 
 
-def target_of(*paths: Path | str, **options: Any) -> DockerConfigTarget:
+def target_of(*paths: Path | str, disk: Disk | None = None, **options: Any) -> DockerConfigTarget:
     """Return a target for ``paths``."""
     clock = SystemClock()
     context = TargetContext(Transport(clock=clock), clock, random.random)
     config = DockerConfigConfig(type="docker_config", paths=tuple(str(path) for path in paths), **options)
-    return DockerConfigTarget("edge", config, context)
+    return DockerConfigTarget("edge", config, context, disk)
 
 
 def entry(registry: str = "ghcr.io", generation: int = 1, fingerprint: str = "") -> Entry:
@@ -371,6 +373,32 @@ async def test_a_lock_that_is_held_elsewhere_is_waited_for(file: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await cancelled
     assert (await waiting).changed
+
+
+async def test_two_targets_with_other_registries_share_a_file(file: Path) -> None:
+    """Two targets that write one file at once, each for its own registry, leave each other's logins in it."""
+    targets = {registry: target_of(file) for registry in ("ghcr.io", "quay.io")}
+    for generation in range(1, 6):
+        await asyncio.gather(
+            *(target.apply(str(file), [entry(registry, generation)]) for registry, target in targets.items())
+        )
+    for registry, target in targets.items():
+        assert (await target.read(str(file), [entry(registry, 5)])).logins == {registry: entry(registry, 5).login}
+
+
+async def test_a_file_system_that_does_not_answer_is_asked_once(file: Path) -> None:
+    """While a call for a file is held fast, the next is refused at once, and closing waits for neither."""
+    disk, gate = Disk(), threading.Event()
+    target = target_of(file, disk=disk)
+    try:
+        with pytest.raises(TimeoutError):
+            await disk.run(str(file), gate.wait, 0.01)
+        for ask in (target.apply, target.read):
+            with pytest.raises(UnavailableError, match="an earlier call has not come back yet"):
+                await ask(str(file), [entry()])
+        await target.close()
+    finally:
+        gate.set()
 
 
 async def test_watching_never_yields_and_can_be_ended(file: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
+from rotator.disk import Disk
 from rotator.domain.declares import Proof
 from rotator.domain.model import SAME_AS_SECRET, Held
 from rotator.errors import AwaitingOperatorError, UnavailableError
@@ -39,6 +39,7 @@ class ManualMode:
     def __init__(self, form: Form, config: TagoioDeployConfig) -> None:
         self._form = form
         self._config = config
+        self._disk = Disk()
 
     async def push(self, entry: Entry) -> NoReturn:
         """Hand ``entry`` over. Safe to repeat.
@@ -49,7 +50,7 @@ class ManualMode:
         """
         self._form.refuse_unenterable(entry)
         if self._config.file is not None:
-            await _in_thread(_write, self._config.file, self._text(entry))
+            await _in_thread(self._disk, _write, self._config.file, self._text(entry))
         raise AwaitingOperatorError(
             f"{self._form.target}: generation {entry.generation} of {entry.credential} waits to be entered in project "
             f"{self._form.project} of TagoIO Deploy: Username {_shown(entry.login)} and Registry Access Password",
@@ -67,7 +68,7 @@ class ManualMode:
             RotatorError: It cannot be removed.
         """
         if self._config.file is not None:
-            await _in_thread(_remove, self._config.file, b"")
+            await _in_thread(self._disk, _remove, self._config.file, b"")
 
     def _where(self) -> str:
         match self._config.hand_over:
@@ -100,7 +101,7 @@ def _shown(login: Login) -> str:
     return "(the password once more)" if login.public_username == SAME_AS_SECRET else login.public_username
 
 
-async def _in_thread(job: Callable[[int, Place, bytes], None], path: str, content: bytes) -> None:
+async def _in_thread(disk: Disk, job: Callable[[int, Place, bytes], None], path: str, content: bytes) -> None:
     """Do ``job`` with the file's directory held open and locked.
 
     Raises:
@@ -108,10 +109,9 @@ async def _in_thread(job: Callable[[int, Place, bytes], None], path: str, conten
     """
     stop = threading.Event()
     try:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            await asyncio.to_thread(_with_directory, job, path, content, stop)
+        await disk.run(path, lambda: _with_directory(job, path, content, stop), DEADLINE_SECONDS)
     except TimeoutError as error:
-        raise UnavailableError(f"{path}: nothing done in time", cause="timeout") from error
+        raise UnavailableError(f"{path}: nothing done in time: {error}", cause="timeout") from error
     finally:
         stop.set()
 
