@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from rotator.disk import Disk
 from rotator.domain.audit import AuditRecord, render_plain
 from rotator.errors import StoreError
 
-FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_NONBLOCK: opening a FIFO that nobody reads would wait for ever.
+FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+DEADLINE_SECONDS = 5.0
+"""For one write: whatever the daemon wants to remember waits behind it."""
 
 
 class AuditFile:
@@ -21,19 +24,26 @@ class AuditFile:
 
     Args:
         path: The file; its directory exists.
+        disk: Where it is written; None for a thread of its own.
+        seconds: Longest time for one write.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, disk: Disk | None = None, seconds: float = DEADLINE_SECONDS) -> None:
         self._path = path
+        self._disk = disk or Disk()
+        self._seconds = seconds
 
     async def write(self, records: Sequence[AuditRecord]) -> None:
-        """Append ``records``, all or none. See `rotator.ports.AuditCopy`."""
+        """Append ``records``, all or none. See `rotator.ports.AuditCopy`.
+
+        A write that is late may still arrive; until it has ended no other is begun.
+        """
         lines = "".join(f"{render_plain(record)}\n" for record in records).encode()
         try:
-            await asyncio.to_thread(_append, self._path, lines)
+            await self._disk.run(str(self._path), lambda: _append(self._path, lines), self._seconds)
         except OSError as error:
             raise StoreError(
-                f"audit file {self._path} cannot be written ({error.strerror})",
+                f"audit file {self._path} cannot be written ({error.strerror or error})",
                 hint="Make room, or say audit: {on_failure: continue}; nothing begins without it",
             ) from error
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from rotator.disk import Disk
 from rotator.domain.audit import AuditRecord
 from rotator.domain.events import Audited, AuditFailed, Event
 from rotator.engine.audit import AuditTrail, OnFailure
@@ -123,3 +128,45 @@ async def test_what_was_written_is_told(tmp_path: Path) -> None:
     await trail.before([RECORD])
     trail.after([RECORD])
     assert told == [Audited("rotate")]
+
+
+async def test_a_pipe_that_nobody_reads_is_refused_at_once(tmp_path: Path) -> None:
+    """A FIFO in the file's place is no file, whether somebody reads it or not, and nobody waits for a reader."""
+    path = tmp_path / "audit.jsonl"
+    os.mkfifo(path, 0o600)
+    patient = AuditFile(path, seconds=600)
+    with pytest.raises(StoreError, match="cannot be written"):
+        await patient.write([RECORD])
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(StoreError, match="no plain file"):
+            await patient.write([RECORD])
+    finally:
+        os.close(reader)
+
+
+@pytest.mark.parametrize("on_failure", ["stop", "continue"])
+async def test_a_disk_that_does_not_answer_stops_no_journal(tmp_path: Path, on_failure: OnFailure) -> None:
+    """A write that does not end is given up; the next ones are refused at once, until it has ended."""
+    path, disk, gate, told = tmp_path / "audit.jsonl", Disk(), threading.Event(), list[Event]()
+    trail = AuditTrail(AuditFile(path, disk, 600), on_failure, told.append)
+    with pytest.raises(TimeoutError):
+        await disk.run(str(path), gate.wait, 0.01)
+    for _ in range(2):
+        with pytest.raises(StoreError) if on_failure == "stop" else nullcontext():
+            await trail.before([RECORD])
+    sentence = f"audit file {path} cannot be written (an earlier call has not come back yet)"
+    assert [(type(one), str(getattr(one, "message", "")).startswith(sentence)) for one in told] == [
+        (AuditFailed, True)
+    ] * 2
+    gate.set()
+    for thread in [one for one in threading.enumerate() if one.name == f"disk {path}"]:
+        await asyncio.to_thread(thread.join)
+    await trail.before([RECORD])
+    assert len(path.read_text().splitlines()) == 1
+
+
+async def test_a_write_has_a_deadline(tmp_path: Path) -> None:
+    """A write that is not over in time is a StoreError that says so."""
+    with pytest.raises(StoreError, match=r"cannot be written \(no answer in 0 s\)"):
+        await AuditFile(tmp_path / "audit.jsonl", seconds=0).write([RECORD])
