@@ -10,12 +10,22 @@ from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 
 from rotator.admin.leak_models import LeakList, LeakReport, LeakView
 from rotator.admin.routes import Admin, Key, UsedContext
 
+
+def _utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("this instant is in no year from 1 to 9999 in UTC; write another one") from error
+
+
 Name = Annotated[str, Path(max_length=63)]
+Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""An instant with its zone, as UTC."""
 
 _log: Any = structlog.get_logger(__name__)
 
@@ -43,19 +53,15 @@ async def read_leak(context: UsedContext, name: Name) -> LeakView:
 
 
 @router.get("/leaks")
-async def list_leaks(context: UsedContext, since: Annotated[AwareDatetime | None, Query()] = None) -> LeakList:
+async def list_leaks(context: UsedContext, since: Annotated[Instant | None, Query()] = None) -> LeakList:
     """Return which credentials are older than ``since``, and the responses to leaks that are not over."""
     surface = context.surface
     names = sorted(surface.config.credentials)
     found = [LeakView.of(await surface.leak_progress(name)) for name in names]
-    older = await surface.older_than(_utc(since)) if since is not None else ()
+    older = await surface.older_than(since) if since is not None else ()
     return LeakList(
         now=surface.clock.now(),
         credentials=len(names),
         older=tuple(sorted(older)),
         open=tuple(one for one in found if not one.is_over),
     )
-
-
-def _utc(instant: datetime) -> datetime:
-    return instant.astimezone(UTC)

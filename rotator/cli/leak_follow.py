@@ -43,15 +43,15 @@ def instant(text: str) -> datetime:
     """
     try:
         return SystemClock().now() - parse_duration(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     try:
         written = datetime.fromisoformat(text)
-    except ValueError:
-        written = None
-    if written is None or written.tzinfo is None:
-        raise UsageError("--since: write an instant with its zone, as 2026-11-28T09:00:00Z, or how long ago, as 2h")
-    return written.astimezone(UTC)
+        if written.tzinfo is not None:
+            return written.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise UsageError("--since: write an instant with its zone, as 2026-11-28T09:00:00Z, or how long ago, as 2h")
 
 
 def one(door: Door, name: str, reason: str | None, budget: timedelta) -> ExitCode:

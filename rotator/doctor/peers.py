@@ -125,7 +125,7 @@ def judge_skew(host: str, headers: Mapping[str, str], before: datetime, after: d
     """
     try:
         told = parsedate_to_datetime(headers["Date"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
         return Finding("clock", host, Level.UNKNOWN, "it does not tell the time", "Compare with another server")
     told = told if told.tzinfo is not None else told.replace(tzinfo=UTC)
     ahead = max(timedelta(), told - after, before - told - timedelta(seconds=1))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import assert_never
@@ -214,7 +213,7 @@ class Metrics:
         except (ValueError, TypeError, IndexError, OverflowError):
             return
         if theirs.tzinfo is not None:
-            skew = self._facts.clock.now() - theirs.astimezone(UTC)
+            skew = self._facts.clock.now() - theirs
             self._counters.clock_skew.labels(peer).set(skew.total_seconds())
 
     def _collect(self, statuses: Sequence[CredentialStatus]) -> Iterator[Metric]:

@@ -68,6 +68,8 @@ async def test_a_leak_of_nothing_is_not_found(served: Any) -> None:
         pytest.param("?since=2026-11-23T11:00:00Z", 200, [], id="before they were issued"),
         pytest.param("?since=2026-11-23T13:00:00", 422, None, id="without a zone"),
         pytest.param("?since=yesterday", 422, None, id="a word"),
+        pytest.param("?since=0001-01-01T00:00:00%2B23:59", 422, None, id="before the first year"),
+        pytest.param("?since=9999-12-31T23:59:59-23:59", 422, None, id="after the last year"),
     ],
 )
 async def test_what_is_older_is_listed(served: Any, query: str, status: int, older: list[str] | None) -> None:

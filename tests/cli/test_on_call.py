@@ -49,6 +49,8 @@ async def test_a_mistake_gets_a_sentence(shared: Any) -> None:
         pytest.param(("rollback", "mine"), "--reason", id="no reason"),
         pytest.param(("leak", "--all"), "--since", id="all of when"),
         pytest.param(("leak", "--all", "--since", "2026-11-28T09:00:00"), "zone", id="an instant without a zone"),
+        pytest.param(("leak", "--all", "--since", "0001-01-01T00:00:00+23:59"), "--since", id="before all time"),
+        pytest.param(("leak", "--all", "--since", "9999999d"), "--since", id="longer ago than there is time"),
         pytest.param(("leak", "mine", "--reason", "x", "--budget", "soon"), "--budget", id="a budget in words"),
     ],
 )

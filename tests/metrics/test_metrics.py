@@ -257,6 +257,13 @@ def test_clock_skew_is_ours_minus_theirs(theirs: datetime, skew: float, scraped:
     assert scraped.value("rotator_clock_skew_seconds", peer="prod") == skew
 
 
+def test_a_date_at_the_end_of_time_breaks_nothing(scraped: Any) -> None:
+    """A server's last instant, in a zone in which it has no name in UTC, is a skew as any other."""
+    scraped.metrics.observe_call(Call("prod", "apply", "2xx", 0.1, "Fri, 31 Dec 9999 23:59:59 -2359"))
+
+    assert scraped.value("rotator_clock_skew_seconds", peer="prod") < -7000 * 365 * 86400.0
+
+
 @pytest.mark.parametrize(
     "date", ["", "yesterday", "Thu, 99 Foo 2026 00:00:00 GMT", "1 Jan 2026 00:00:00 -0000", "\x00"]
 )
