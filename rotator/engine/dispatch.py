@@ -98,13 +98,15 @@ class Dispatcher:
             by: Who asks.
 
         Raises:
-            NotFoundError: No such credential, or no such version is kept. ConflictError: A rotation of it runs.
+            NotFoundError: No such credential, or no such version is kept. ConflictError: A rotation of it runs, or is
+                being begun.
             PermanentError: The version does not work any more. StoreError, UnavailableError: As `request`.
         """
         credential = self._named(name)
-        if (running := self._running.get(name)) is not None:
+        if name in self._running or name in self._starts:
+            what = f"rotation {self._running[name].rotation.id} runs" if name in self._running else "a rotation begins"
             raise ConflictError(
-                f"{name}: rotation {running.rotation.id} runs, and what it brings is not known yet",
+                f"{name}: {what}, and what it brings is not known yet",
                 hint=f"Wait for its end (rotator status {name}), then ask again",
             )
         earlier = self._rotator.earlier(credential, generation)

@@ -22,6 +22,7 @@ from rotator.domain.model import Expiry, Stage, Strategy, Version
 from rotator.domain.rotation import State
 from rotator.engine.dispatch import Dispatcher
 from rotator.errors import (
+    ConflictError,
     NotFoundError,
     RateLimitedError,
     StoreError,
@@ -533,6 +534,24 @@ async def test_a_store_that_fails_midway_stops_the_rotation(world: Any, target: 
     assert world.ledger.current("ecr").generation in {2, 3}
     assert prod.generations("ecr") == {"web": world.ledger.current("ecr").generation}
     assert world.ledger.open_rotations() == []
+
+
+async def test_a_rollback_does_not_join_a_rotation_that_is_being_begun(
+    memory_world: Callable[..., Any], target: Callable[..., Any], gate: Any
+) -> None:
+    """Whoever asks for an earlier version is never told of a rotation that brings another one."""
+    world = memory_world(gate)
+    world.add("gitlab", target("prod", "web"), strategy=Strategy.CREATE_RETIRE)
+    for _ in range(2):
+        assert await world.rotate("gitlab") == "succeeded"
+    gate.shut()
+    asking = asyncio.create_task(world.dispatcher.request("gitlab", "somebody else asks", "bob"))
+    await gate.reached.wait()
+    with pytest.raises(ConflictError, match="gitlab: a rotation begins, and what it brings is not known yet"):
+        await world.dispatcher.restore("gitlab", 1, "put it back", "ann")
+    gate.open()
+
+    assert (await (await asking).finished).restores == 0
 
 
 @contextmanager
