@@ -92,6 +92,12 @@ class Agenda:
         failed = left_of_pause(since, (record.next_attempt_at or since) - since, now)
         return max(held_back, failed)
 
+    def store_pause(self, name: str) -> timedelta:
+        """Return how long a rotation of ``name`` that the store broke off is left alone still, zero or more."""
+        ticks = self._clock.monotonic()
+        until = max(self._store_pause_until, self._held_back.get(name, ticks))
+        return timedelta(seconds=max(until - ticks, 0.0))
+
     def urgency(self, name: str) -> datetime:
         """Return when ``name`` is left without a login that works: what comes first is begun first."""
         current = self._ledger.current(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,6 +12,7 @@ from functools import partial
 from rotator.domain.audit import INTENT, of_end, of_rotation
 from rotator.domain.due import Due
 from rotator.domain.events import Crashed, RotationFinished, RotationStarted, StoreFailed
+from rotator.domain.fate import fate, taken_up
 from rotator.domain.rotation import Rotation, State, Step, end
 from rotator.domain.waves import Staging
 from rotator.engine.agenda import FIRST_EVER, HELD_BACK, Agenda
@@ -137,7 +138,11 @@ class Dispatcher:
         return credential
 
     async def turn(self) -> None:
-        """Start everything that is due, closest to expiry first; what finds no slot waits and is started in turn."""
+        """Start everything that is due, closest to expiry first; what finds no slot waits and is started in turn.
+
+        A rotation that the store broke off is ended or goes on before that, by the rule of a restart.
+        """
+        await self._take_up()
         now = self._world.clock.now()
         due = [name for name, at in self._wakes(now) if at <= now]
         self._backlog = deque(sorted(due, key=self._agenda.urgency))
@@ -191,7 +196,40 @@ class Dispatcher:
 
     def _wake_at(self, credential: Credential, now: datetime) -> datetime | None:
         """Return when a scheduled attempt may begin: ``now`` when at once, None when never or while one runs."""
-        return None if credential.name in self._running else self._agenda.due_at(credential, now)
+        if credential.name in self._running:
+            return None
+        at, left = self._agenda.due_at(credential, now), self._broken_off(credential.name)
+        if left is None:
+            return at
+        again_at = now + self._agenda.store_pause(credential.name)
+        return again_at if at is None else min(at, again_at)
+
+    def _broken_off(self, name: str) -> Rotation | None:
+        """Return the rotation of ``name`` that the journal says runs, and that nothing runs or is about to replace."""
+        left = self._ledger.open_rotation(name)
+        is_known = name in self._running or name in self._starts or name not in self._credentials
+        return left if left is not None and left.is_running and not is_known else None
+
+    async def _take_up(self) -> None:
+        """Go on with each rotation that the store broke off, or end it, once the store's pause is over."""
+        names = [one.credential for one in self._ledger.open_rotations()]
+        over = [name for name in names if not self._agenda.store_pause(name) and not self._is_stopping]
+        left = [rotation for name in over if (rotation := self._broken_off(name)) is not None]
+        for rotation in left:
+            if fate(rotation, is_configured=True) is None:
+                await self.resume(taken_up(rotation))
+        if any(self._broken_off(name) for name in over):
+            try:
+                await self._ledger.amend(lambda: self._abandoned(over))
+            except StoreError as error:
+                self._store_failed(error)
+
+    def _abandoned(self, names: Sequence[str]) -> Changes:
+        """Return the end of each broken-off rotation of ``names`` that does not go on."""
+        now, left = self._world.clock.now(), [one for name in names if (one := self._broken_off(name)) is not None]
+        fates = [(one, fate(one, is_configured=True)) for one in left]
+        ended = [end(one, State.ABANDONED, why, at=now) for one, why in fates if why is not None]
+        return Changes(rotations=ended, audit=[of_end(one) for one in ended])
 
     async def _begin_if_due(self, credential: Credential) -> None:
         due = self._agenda.due(credential, self._world.clock.now())

@@ -7,30 +7,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from rotator.domain.audit import ENGINE, AuditRecord, of_end, of_version
+from rotator.domain.fate import fate, taken_up
 from rotator.domain.model import Record, Stage, Version
-from rotator.domain.rotation import Rotation, State, Step, advance, end
+from rotator.domain.rotation import State, end
 from rotator.engine.credential import Credential
 from rotator.engine.dispatch import Dispatcher
 from rotator.engine.ledger import Ledger
 from rotator.ports import Changes, Clock
 
 _IN_PLAY = frozenset({Stage.PENDING, Stage.CURRENT})
-
-
-def fate(rotation: Rotation, *, is_configured: bool, is_elsewhere: bool = False) -> str | None:
-    """Return why a rotation that had not ended is abandoned; None when it goes on.
-
-    Before a version was journalled nothing is known of what the vendor did; whatever it minted dies by itself, and
-    the credential is simply due again. After that the version is there, sealed, and the rotation goes on with it.
-    """
-    if not is_configured:
-        return "the credential is not configured any more"
-    if is_elsewhere:
-        return "the credential is for another registry now"
-    if rotation.state is State.RUNNING and rotation.step is Step.ISSUE and not rotation.generation:
-        return "interrupted before a version was journalled"
-    return None
-
 
 async def recover(credentials: Mapping[str, Credential], ledger: Ledger, dispatcher: Dispatcher, clock: Clock) -> None:
     """Abandon or resume every rotation that had not ended when the daemon did. Call once, after the ledger is loaded.
@@ -62,15 +47,7 @@ async def recover(credentials: Mapping[str, Credential], ledger: Ledger, dispatc
         )
     for rotation in ledger.open_rotations():
         if rotation.state is State.RUNNING:
-            await dispatcher.resume(_issued(rotation))
-
-
-def _issued(rotation: Rotation) -> Rotation:
-    """Return ``rotation`` past its issue, where the version was sealed before the vendor was told of it.
-
-    Whether the vendor put it in force shows when it is verified. If so, what is in use is dead already.
-    """
-    return advance(rotation) if rotation.step is Step.ISSUE else rotation
+            await dispatcher.resume(taken_up(rotation))
 
 
 def elsewhere(credentials: Mapping[str, Credential], ledger: Ledger) -> Iterator[Version]:

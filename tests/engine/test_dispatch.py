@@ -536,6 +536,34 @@ async def test_a_store_that_fails_midway_stops_the_rotation(world: Any, target: 
     assert world.ledger.open_rotations() == []
 
 
+@pytest.mark.parametrize(
+    ("table", "state"),
+    [("versions", State.ABANDONED), ("deliveries", State.SUCCEEDED)],
+    ids=["before a version was journalled", "after that"],
+)
+async def test_a_rotation_that_the_store_broke_off_does_not_run_for_ever(
+    world: Any, target: Callable[..., Any], table: str, state: State
+) -> None:
+    """Though nothing is due any more, what the store broke off is ended, or goes on, once it may serve again."""
+    vendor = world.add("ghcr", target("prod", "web"), strategy=Strategy.READ)
+    vendor.value, vendor.source_revision, vendor.lifetime = "token-1", "1", None
+    await world.rotate("ghcr")
+    vendor.value, vendor.source_revision = "token-2", "2"
+    with refusing(world.path, table, "INSERT"), refusing(world.path, table, "UPDATE"):
+        assert await world.rotate("ghcr") == "crashed"
+    vendor.value, vendor.source_revision = "token-1", "1"
+    broken_off = world.ledger.open_rotation("ghcr")
+    assert world.dispatcher.next_wake_at() == world.clock.now() + timedelta(seconds=30)
+
+    world.clock.advance(timedelta(seconds=29))
+    await turn(world)
+    assert world.ledger.open_rotation("ghcr") == broken_off, "the store has its pause"
+    world.clock.advance(timedelta(seconds=1))
+    await turn(world)
+    assert world.ledger.open_rotations() == []
+    assert (await world.store.rotation(broken_off.id)).state is state
+
+
 async def test_a_rollback_does_not_join_a_rotation_that_is_being_begun(
     memory_world: Callable[..., Any], target: Callable[..., Any], gate: Any
 ) -> None:

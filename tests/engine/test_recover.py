@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from rotator.domain.events import RotationStarted
+from rotator.domain.fate import fate
 from rotator.domain.model import Delivery, DeliveryState, Stage, Strategy
 from rotator.domain.rotation import Rotation, State, Step
-from rotator.engine.recover import fate, recover
+from rotator.engine.recover import recover
 from rotator.errors import StoreError, UnavailableError, VerificationError
 from rotator.ports import Changes
 
