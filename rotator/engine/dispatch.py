@@ -84,7 +84,7 @@ class Dispatcher:
         """Rotate ``name`` now, whatever its back-off; a request while one runs joins it.
 
         Raises:
-            NotFoundError: No such credential. StoreError: The intent could not be journalled; nothing was started.
+            NotFoundError: No such credential. StoreError: The intent was not journalled for sure; nothing was started.
             UnavailableError: The daemon is stopping.
         """
         return await self._begin(self._named(name), Due("ManuallyTriggered", message), by)
@@ -142,6 +142,11 @@ class Dispatcher:
 
         A rotation that the store broke off is ended or goes on before that, by the rule of a restart.
         """
+        try:
+            await self._ledger.clear_doubt()
+        except StoreError as error:
+            self._store_failed(error)
+            return
         await self._take_up()
         now = self._world.clock.now()
         due = [name for name, at in self._wakes(now) if at <= now]

@@ -61,8 +61,8 @@ class Leaks:
             by: Who says so.
 
         Raises:
-            NotFoundError: No such credential, or nothing of it is known that could have leaked. StoreError: It could
-                not be journalled; nothing was begun. UnavailableError: The daemon is stopping.
+            NotFoundError: No such credential, or nothing of it is known that could have leaked. StoreError: It may not
+                have been journalled, and nothing was begun; report it again. UnavailableError: The daemon is stopping.
         """
         credential = self._named(name)
         if all(one.stage in _NEVER_USED for one in self._ledger.live_versions(name)):

@@ -1,7 +1,8 @@
 """The ledger: what the store holds, in memory, so that deciding costs no query.
 
 There is one daemon per state, so the memory is the truth as long as it is written first: every change goes to the
-store, and only when that was durable into the memory.
+store, and only when that was durable into the memory. A commit whose answer is lost may have been written or not; the
+memory is then in doubt, and read anew from the store before the next change is built.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from rotator.domain.audit import AuditVerdict, ChainedRecord
@@ -24,7 +24,7 @@ KEPT_SAMPLES = 500
 """Of one credential at one registry, as many as the store keeps."""
 
 LONGEST_COMMIT_SECONDS = 5.0
-"""How long a cancelled caller waits for its commit to end."""
+"""How long a cancelled caller waits for its commit to end. The commit goes on after that, and is remembered."""
 
 
 class Ledger:
@@ -47,18 +47,48 @@ class Ledger:
         self._places: dict[str, dict[str, dict[str, Delivery]]] = defaultdict(lambda: defaultdict(dict))
         self._samples: dict[tuple[str, str], deque[Sample]] = defaultdict(lambda: deque(maxlen=KEPT_SAMPLES))
         self._writing = asyncio.Lock()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._is_in_doubt = False
 
     async def load(self) -> None:
-        """Read all that is live from the store. Call once, before anything else."""
+        """Read all that is live from the store, in the place of what was remembered. Call before anything else.
+
+        What was noted and not written is lost, as in a restart; which rotation ended last is known still.
+
+        Raises:
+            StoreError: The store does not serve; what was remembered is remembered still.
+        """
         snapshot = await self._store.load()
-        live = Changes(snapshot.records, snapshot.versions, {}, snapshot.rotations, snapshot.deliveries)
-        self._remember(replace(live, samples=snapshot.samples))
+        for memory in (self._records, self._versions, self._newest, self._rotations, self._samples):
+            memory.clear()
+        self._deliveries.clear()
+        self._places.clear()
+        self._remember(
+            Changes(
+                records=snapshot.records,
+                versions=snapshot.versions,
+                rotations=snapshot.rotations,
+                deliveries=snapshot.deliveries,
+                samples=snapshot.samples,
+            )
+        )
+        self._is_in_doubt = False
+
+    async def clear_doubt(self) -> None:
+        """Have the memory agree with the store before something is decided by it. Costs nothing where it does.
+
+        Raises:
+            StoreError: It is in doubt, and the store does not serve.
+        """
+        if self._is_in_doubt:
+            await self.amend(Changes)
 
     async def commit(self, changes: Changes) -> None:
         """Write ``changes`` durably, then remember them.
 
         Raises:
-            StoreError: They could not be written; nothing changed, in memory neither.
+            StoreError: Nobody knows whether they were written, and nothing of them is remembered: the memory is read
+                anew before the next change is built.
         """
         await self.amend(lambda: changes)
 
@@ -70,33 +100,41 @@ class Ledger:
         """Commit what ``build`` makes of the memory once every commit before this one is in it.
 
         For whoever changes what others change too: between its look and its write nobody else writes. A commit that
-        was begun is brought to its end before a cancellation is heeded, so that memory and store agree.
+        was begun is brought to its end though its caller is cancelled, so that memory and store agree; the
+        cancellation is heeded after `LONGEST_COMMIT_SECONDS` at the latest.
 
         Raises:
             StoreError: As for `commit`.
         """
         writing = asyncio.create_task(self._write(build))
+        self._under_way.add(writing)
+        writing.add_done_callback(self._written)
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:
-            done, _ = await asyncio.wait({writing}, timeout=LONGEST_COMMIT_SECONDS)
-            if not done:
-                writing.cancel()
-            elif not writing.cancelled():
-                writing.exception()  # whoever asked is gone; the cancellation is what it gets
+            await asyncio.wait({writing}, timeout=LONGEST_COMMIT_SECONDS)
             raise
 
     async def _write(self, build: Callable[[], Changes]) -> None:
         async with self._writing:
+            if self._is_in_doubt:
+                await self.load()
             changes = build()
             await self._trail.before(changes.audit)
+            self._is_in_doubt = True  # until it is known that it was written, and remembered
             try:
                 await self._store.commit(changes)
             except StoreError as error:
                 self._trail.failed(changes.audit, error)
                 raise
             self._remember(changes)
+            self._is_in_doubt = False
             self._trail.after(changes.audit)
+
+    def _written(self, writing: asyncio.Task[None]) -> None:
+        self._under_way.discard(writing)
+        if not writing.cancelled():
+            writing.exception()  # whoever asked raises it; one who was cancelled does not, and nobody else misses it
 
     def record(self, credential: str) -> Record:
         """Return what is remembered of ``credential``; a blank record when it was never seen."""

@@ -92,6 +92,11 @@ class Retirer:
 
     async def turn(self) -> None:
         """Look at every old version once. A credential that breaks stops neither the others nor the daemon."""
+        try:
+            await self._ledger.clear_doubt()
+        except StoreError as error:
+            self._world.emit(StoreFailed("journal", error.code, str(error)))
+            return
         for credential in self._credentials.values():
             previous = [one for one in self._ledger.live_versions(credential.name) if one.stage is Stage.PREVIOUS]
             for version in previous:
@@ -171,6 +176,7 @@ class Retirer:
         if credential.at_vendor.locked():
             return  # something is made there, maybe slowly; others are not to wait for it, and this is looked at again
         async with credential.at_vendor:
+            await self._ledger.clear_doubt()
             if not isinstance(provider, Retires) or self.plan(credential, version)[0] is not Action.END:
                 return
             await self._ledger.commit(Changes(audit=[self._said(version, INTENT, self.plan(credential, version)[1])]))

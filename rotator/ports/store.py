@@ -43,7 +43,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that is live in the store: read once, at the start.
+    """All that is live in the store: read at the start, and after a commit whose answer was lost.
 
     Args:
         records: Every credential ever seen.
@@ -64,11 +64,14 @@ class Store(Protocol):
     """The daemon's memory. Every method raises StoreError when the database does not serve."""
 
     async def load(self) -> Snapshot:
-        """Return all that is live."""
+        """Return all that is live, once every commit has ended, also one whose answer was lost."""
         ...
 
     async def commit(self, changes: Changes) -> None:
-        """Write ``changes`` in one transaction; durable when it returns. Repeating it changes nothing more."""
+        """Write ``changes`` in one transaction; durable when it returns. Repeating it changes nothing more.
+
+        After a StoreError all of it was written or nothing was: the answer may have been lost on its way.
+        """
         ...
 
     async def secret(self, credential: str, generation: int) -> Secret:

@@ -75,11 +75,28 @@ class Database:
                     await connection.exec_driver_sql("BEGIN")  # the driver itself begins at the first change only
                 return await action(connection)
 
+    async def read_settled(self, action: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Return what ``action`` reads once no transaction of ours is under way, not even one that was given up.
+
+        It has the turn of a writer: SQLite gives its lock to one writer at a time, and a PostgreSQL session that was
+        lost has ended before the state is taken again.
+
+        Raises:
+            StoreError: The database does not serve.
+        """
+
+        async def settled(connection: AsyncConnection) -> T:
+            if self._tenure is None:
+                await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return await action(connection)
+
+        return await self.write(settled)
+
     async def write(self, action: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Have ``action`` write in a transaction, one at a time. Cancelling the caller does not interrupt it half-way.
 
         Raises:
-            StoreError: The database does not serve; nothing was changed.
+            StoreError: The database does not serve. Nothing was changed, unless only the answer to the commit was lost.
         """
         task = asyncio.ensure_future(self._write(action))
         self._running.add(task)

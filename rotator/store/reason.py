@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-MEND = "Look at the disk (full, read-only, permissions) and at who else has the database open; nothing was changed"
+MEND = "Look at the disk (full, read-only, permissions) and at who else has the database open"
 _DAMAGED = (
     "The file is damaged. Move it (and its -wal and -shm) aside, or restore a backup; with a new state every "
     "credential is issued anew and no target is touched before the new version was verified"

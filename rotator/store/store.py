@@ -65,7 +65,7 @@ class SqlStore:
         self._samples = Upsert(tables.headroom_samples, rows.SAMPLE_COLUMNS, rows.sample_row, mark=mark)
 
     async def load(self) -> Snapshot:
-        """Return all that is live, as of one moment."""
+        """Return all that is live, as of one moment, and after every commit of ours: see `Database.read_settled`."""
         versions = select(tables.versions).where(tables.versions.c.stage.in_(LIVE_STAGES))
         newest = select(func.max(tables.rotations.c.id)).group_by(tables.rotations.c.credential)
         rotations = select(tables.rotations).where(
@@ -83,7 +83,7 @@ class SqlStore:
                 samples=[rows.sample_of(row) for row in await connection.execute(samples)],
             )
 
-        return await self._database.read(read)
+        return await self._database.read_settled(read)
 
     async def commit(self, changes: Changes) -> None:
         """Write ``changes`` in one transaction. Cancelling the caller does not interrupt it half-way.

@@ -45,7 +45,7 @@ from rotator.engine.retire import Retirer
 from rotator.engine.rollout import Rollout
 from rotator.engine.rotate import Rotator
 from rotator.engine.surroundings import Surroundings
-from rotator.errors import FencedError, NotFoundError, RotatorError, VerificationError
+from rotator.errors import FencedError, NotFoundError, RotatorError, StoreError, VerificationError
 from rotator.ports import Changes, LoginGuard, Made, Order, Provider, Snapshot, Store
 from rotator.registry.client import Unguarded
 from rotator.sandbox.clock import ManualClock
@@ -350,6 +350,7 @@ class MemoryStore:
 
     def __init__(self, pause: Callable[[str], Awaitable[None]] | None = None) -> None:
         self.pause = pause
+        self.fault: StoreError | None = None
         self.records: dict[str, Record] = {}
         self.kept: dict[tuple[str, int], Version] = {}
         self.secrets: dict[tuple[str, int], Secret] = {}
@@ -360,12 +361,16 @@ class MemoryStore:
 
     async def load(self) -> Snapshot:
         """Return all that is live."""
+        if self.fault is not None:
+            raise self.fault
         rotations = sorted(self.journal.values(), key=lambda rotation: rotation.id)
         live = [version for version in self.kept.values() if version.stage in LIVE]
         return Snapshot(list(self.records.values()), live, rotations, list(self.delivered.values()), list(self.samples))
 
     async def commit(self, changes: Changes) -> None:
         """Write ``changes``."""
+        if self.fault is not None:
+            raise self.fault
         if self.pause is not None:
             await self.pause("before a commit")
         self.records |= {record.name: record for record in changes.records}

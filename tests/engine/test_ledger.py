@@ -97,6 +97,70 @@ async def test_a_store_that_fails_changes_no_memory(memory_world: Callable[..., 
     assert picture(world.ledger) == before
 
 
+@pytest.mark.parametrize("where", ["before a commit", "after a commit"])
+@pytest.mark.parametrize("how", [StoreError("the state: no answer"), asyncio.CancelledError()], ids=["failed", "gone"])
+async def test_a_commit_whose_answer_is_lost_leaves_memory_and_store_together(
+    memory_world: Callable[..., Any], where: str, how: BaseException
+) -> None:
+    """Whether the store took it or not: the next change is built from what the store holds, and nothing is in doubt."""
+    lost: list[BaseException] = []
+
+    async def pause(point: str) -> None:
+        if lost and point == where:
+            raise lost.pop()
+
+    world = memory_world(pause)
+    await world.ledger.commit(EVERYTHING)
+    world.ledger.note(replace(version(2, Stage.CURRENT), verified_at=AT))
+    lost.append(how)
+    with pytest.raises(type(how)):
+        await world.ledger.commit(
+            Changes(
+                records=[Record("ecr", 9)],
+                versions=[version(1, Stage.RETIRED), version(2, Stage.PREVIOUS), version(3, Stage.CURRENT)],
+                rotations=[end(rotation(2), State.SUCCEEDED, "yes", at=AT)],
+                deliveries=[delivery(9, placement="new")],
+                removed=[("prod", "web", "ecr")],
+            )
+        )
+    seen: list[object] = []
+
+    def build() -> Changes:
+        seen.append(picture(world.ledger))
+        return Changes()
+
+    await world.ledger.amend(build)
+    fresh = Ledger(world.store)
+    await fresh.load()
+    assert seen == [picture(fresh)]
+    assert world.ledger.record("ecr").generation == (3 if where == "before a commit" else 9)
+    world.ledger.note(replace(version(3, Stage.CURRENT), verified_at=AT))
+    await world.ledger.clear_doubt()
+    assert world.ledger.current("ecr").verified_at == AT, "without doubt nothing is read anew"
+
+
+async def test_nothing_is_built_while_the_memory_is_in_doubt(memory_world: Callable[..., Any]) -> None:
+    """A store that cannot be read after a commit that failed takes no change; nothing is built from what is stale."""
+    world = memory_world()
+    await world.ledger.commit(EVERYTHING)
+    before, world.store.fault = picture(world.ledger), StoreError("the state: no answer")
+    with pytest.raises(StoreError):
+        await world.ledger.commit(Changes(records=[Record("ecr", 9)]))
+    built: list[bool] = []
+
+    def build() -> Changes:
+        built.append(True)
+        return Changes()
+
+    with pytest.raises(StoreError):
+        await world.ledger.amend(build)
+    with pytest.raises(StoreError):
+        await world.ledger.clear_doubt()
+
+    assert built == []
+    assert picture(world.ledger) == before, "what was known is known still"
+
+
 async def test_a_commit_that_was_begun_is_remembered_though_its_caller_is_gone(
     memory_world: Callable[..., Any],
 ) -> None:

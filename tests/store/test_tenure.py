@@ -109,14 +109,21 @@ async def test_who_lost_the_state_writes_nothing_more(postgresql_url: str, open_
         await first.commit(ONE)
 
     assert "restart this one" in raised.value.hint
-    assert (await first.load()).records == [Record("two")]
+    with pytest.raises(StoreError, match="the session was lost, and second changed the state since"):
+        await first.load()
+    await first.close()
+    third = await open_state(postgresql_url, holder="third")
+    assert (await third.load()).records == [Record("two")]
 
 
 async def test_reader_whose_session_was_dropped_reads_on(postgresql_url: str, open_state: Open) -> None:
-    """Reading recovers by itself."""
+    """Reading recovers by itself, and what is live is read again once the state is held again."""
     store = await open_state(postgresql_url, holder="first")
     await store.commit(ONE)
-    await store.load()
+    assert await store.rotations(None, 1) == []
     end_sessions(postgresql_url, "first")
 
+    assert await store.rotations(None, 1) == []
+    with pytest.raises(StoreError, match="terminating connection"):
+        await store.load()
     assert (await store.load()).records == [Record("one")]
