@@ -17,6 +17,7 @@ from rotator.ports import Changes, Clock
 
 _IN_PLAY = frozenset({Stage.PENDING, Stage.CURRENT})
 
+
 async def recover(credentials: Mapping[str, Credential], ledger: Ledger, dispatcher: Dispatcher, clock: Clock) -> None:
     """Abandon or resume every rotation that had not ended when the daemon did. Call once, after the ledger is loaded.
 
