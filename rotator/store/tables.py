@@ -151,6 +151,7 @@ audit = Table(
     Column("rotation", String(40), nullable=False),
     Column("subject", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False),
+    Index("audit_by_credential", "credential", "number"),
 )
 """One row a record of the audit, chained; only ever appended to. See `rotator.store.audit`."""
 

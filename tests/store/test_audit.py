@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from rotator.domain.model import Record, Stage, Version
 from rotator.errors import RotatorError
 from rotator.ports import Changes
 from rotator.secret import Secret
+from rotator.store.audit import newest
 from rotator.store.store import SqlStore
 
 NOW = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
@@ -157,3 +159,15 @@ async def test_no_secret_is_in_it(store: SqlStore) -> None:
 
     assert "canary" not in line
     assert "ffff" not in line
+
+
+async def test_the_audit_of_one_credential_is_found_by_an_index(tmp_path: Path, open_state: Open) -> None:
+    """The newest records of one credential cost no look at those of others, however many there are."""
+    url = f"sqlite:///{tmp_path}/state.db"
+    await open_state(url)
+    query = str(newest(20, "ecr").compile(compile_kwargs={"literal_binds": True}))
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        plan = [row[-1] for row in connection.execute(text(f"EXPLAIN QUERY PLAN {query}"))]
+    engine.dispose()
+    assert plan == ["SEARCH audit USING INDEX audit_by_credential (credential=?)"]
