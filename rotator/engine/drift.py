@@ -87,8 +87,10 @@ class DriftWatch:
         Raises:
             StoreError: What was found could not be journalled.
         """
-        rendering, placements = Rendering(self._ledger, target), iter(self._ledger.placements(target.name))
-        await together(self._work_off(target, placements, rendering) for _ in range(AT_ONCE))
+        placements = self._ledger.placements(target.name)
+        self._forget_vanished(target.name, placements)
+        rendering, left = Rendering(self._ledger, target), iter(placements)
+        await together(self._work_off(target, left, rendering) for _ in range(AT_ONCE))
 
     async def look_at(self, target: DeliveryTarget, placement: str, rendering: Rendering) -> None:
         """Look at one placement, and repair it where it has drifted. Safe to repeat. Errors as `look`."""
@@ -124,6 +126,13 @@ class DriftWatch:
     async def _work_off(self, target: DeliveryTarget, placements: Iterator[str], rendering: Rendering) -> None:
         for placement in placements:
             await self.look_at(target, placement, rendering)
+
+    def _forget_vanished(self, target: str, placements: Sequence[str]) -> None:
+        """Forget what happened at placements of ``target`` that are not there any more; new ones begin anew."""
+        kept = set(placements)
+        for name, placement in [key for key in self._histories if key[0] == target and key[1] not in kept]:
+            del self._histories[name, placement]
+            self._rollout.turns.release(name, placement)
 
     async def _drifted(self, target: DeliveryTarget, placement: str, rendering: Rendering) -> tuple[str, ...]:
         """Return the credentials that have drifted; none when it cannot be told. Nothing is written there meanwhile."""

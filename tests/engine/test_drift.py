@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rotator.domain.declares import Declares, Proof
+from rotator.domain.drift import REPAIRS
 from rotator.domain.events import Crashed, DriftFound, DriftRepaired, StoreFailed
 from rotator.domain.model import Login
 from rotator.engine.drift import DriftWatch
@@ -405,3 +406,27 @@ async def telling(told: asyncio.Queue[str]) -> AsyncIterator[str]:
     """Yield what is put into ``told``."""
     while True:
         yield await told.get()
+
+
+async def test_a_placement_that_comes_again_begins_anew(
+    memory_world: Callable[..., Any], target: Callable[..., Any]
+) -> None:
+    """What happened in a namespace that is gone is forgotten: a new one of that name is repaired as any other."""
+    prod = target("prod", "web")
+    world = memory_world()
+    world.add("ecr", prod)
+    await world.rotate("ecr")
+    drift, of_target = drift_of(world), delivery_target(world)
+    for _ in range(REPAIRS + 1):
+        overwrite(prod, "web")
+        await drift.look(of_target)
+    assert state(world)[0] == "failed", "it is left alone"
+    prod.spots.clear()
+    prod.held.clear()
+    await world.rollout.reconcile(of_target)
+    await drift.look(of_target)
+    prod.spots.append("web")
+    await world.rollout.reconcile(of_target)
+    overwrite(prod, "web")
+    await drift.look(of_target)
+    assert len(said(world, DriftRepaired)) == REPAIRS + 1

@@ -47,18 +47,26 @@ class SecretWatch:
             await self._context.clock.sleep(delay)
 
     async def _round(self, changed: Callable[[str, str], None]) -> None:
+        """Watch until the server ends it, then forget what it did not show: that is gone."""
+        shown: set[str] = set()
         async with self._api.watch_secrets(self._name, self._idle) as events:
             async for event in events:
                 kind, (namespace, version) = event.get("type"), _identity(event.get("object"))
                 if kind == "ERROR":
                     raise UnavailableError("watch secrets: the server reports an error in the stream", cause="protocol")
-                if namespace:  # a bookmark has none
-                    self._note(namespace, "" if kind == "DELETED" else version, changed)
+                if not namespace:  # a bookmark has none
+                    continue
+                shown.add(namespace)
+                self._note(namespace, "" if kind == "DELETED" else version, changed)
+        self._versions = {namespace: version for namespace, version in self._versions.items() if namespace in shown}
 
     def _note(self, namespace: str, version: str, changed: Callable[[str, str], None]) -> None:
-        if self._versions.get(namespace) == version:
+        if version and self._versions.get(namespace) == version:
             return
-        self._versions[namespace] = version
+        if version:
+            self._versions[namespace] = version
+        else:
+            self._versions.pop(namespace, None)
         changed(namespace, version)
 
 

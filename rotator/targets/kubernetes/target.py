@@ -101,12 +101,17 @@ class KubernetesTarget:
     async def placements(self) -> Sequence[str]:
         """Return ``namespace/secret`` for every selected namespace that is not going away, sorted.
 
-        Plain names are returned as they are, without a request.
+        Plain names are returned as they are, without a request. What is remembered of other namespaces is forgotten.
 
         Raises:
             UnavailableError, PermissionDeniedError, AuthenticationError, ConfigError: The cluster could not be asked.
         """
-        return [f"{namespace}/{self._config.secret}" for namespace in await self._namespaces()]
+        written = set(self._written)  # before the list, which cannot name later ones
+        namespaces = await self._namespaces()
+        placements = [f"{namespace}/{self._config.secret}" for namespace in namespaces]
+        for placement in written.difference(placements):
+            self._written.pop(placement, None)
+        return placements
 
     async def apply(self, placement: str, entries: Sequence[Entry]) -> Held:
         """Make the Secret hold ``entries``, and the service accounts name it; then begin to tell whoever is to know.

@@ -13,7 +13,9 @@ import pytest
 
 from rotator.domain.model import Entry
 from rotator.sandbox.kubernetes import SandboxKubernetes
+from rotator.targets.context import TargetContext
 from rotator.targets.kubernetes import KubernetesTarget
+from rotator.targets.kubernetes.secret_watch import SecretWatch
 
 TOKEN = "rotator-token-5d1f"
 WATCH = "/api/v1/secrets?watch=true&fieldSelector=metadata.name%3Dregcred"
@@ -138,3 +140,28 @@ async def test_metadata_holds_no_secret(cluster: SandboxKubernetes, make_target:
         line = (await answer.content.readline()).decode()
     assert '"regcred"' in line
     assert '"data":' not in line
+
+
+async def test_what_is_gone_is_forgotten(
+    cluster: SandboxKubernetes, make_target: MakeTarget, context: TargetContext
+) -> None:
+    """Of a Secret that was deleted no version is kept, whether that was seen or happened between two watches."""
+    told: list[tuple[str, str]] = []
+    for namespace in ("web", "db"):
+        edit(cluster, namespace)
+    watch = SecretWatch(make_target()._api, "regcred", context)
+    task = asyncio.create_task(watch.follow(lambda namespace, version: told.append((namespace, version))))
+    async with asyncio.timeout(60):
+        while len(told) < 2:
+            await asyncio.sleep(0)
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as http:
+            await http.delete(f"{cluster.url}/api/v1/namespaces/db/secrets/regcred")
+        while ("db", "") not in told:
+            await asyncio.sleep(0)
+        assert set(watch._versions) == {"web"}
+        cluster.close_watches()
+        cluster.delete_namespace("web")
+        while watch._versions:
+            cluster.close_watches()
+            await asyncio.sleep(0)
+    task.cancel()

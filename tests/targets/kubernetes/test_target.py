@@ -13,7 +13,6 @@ from rotator.domain.model import Entry
 from rotator.errors import (
     AuthenticationError,
     ConflictError,
-    FencedError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitedError,
@@ -158,64 +157,6 @@ async def test_generation_never_goes_back(
         with pytest.raises(ConflictError, match="generation 7 of ghcr"):
             await target.apply(PLACEMENT, [old])
     assert cluster.secret("web", "regcred") == before
-
-
-@pytest.mark.parametrize("mode", ["own", "merge", "adopt"])
-async def test_newer_generation_of_another_process_stays(
-    cluster: SandboxKubernetes, make_target: MakeTarget, entry: MakeEntry, mode: str
-) -> None:
-    """A process that wrote before does not take a placement back behind what another has written there since."""
-    older, newer = make_target(mode=mode), make_target(mode=mode)
-    await older.apply(PLACEMENT, [entry(password="fifth-password", generation=5)])
-    await newer.apply(PLACEMENT, [entry(password="ninth-password", generation=9)])
-    before = cluster.secret("web", "regcred")
-    for generation in (5, 6):
-        with pytest.raises(FencedError, match="generation 9 of ghcr"):
-            await older.apply(PLACEMENT, [entry(password="other-password", generation=generation)])
-    assert cluster.secret("web", "regcred") == before
-
-
-async def test_secret_that_somebody_else_made_in_a_new_namespace_stays(
-    cluster: SandboxKubernetes, make_target: MakeTarget, entry: MakeEntry
-) -> None:
-    """That a namespace's Secret was ours gives no right to the one that helm puts into a new namespace of that name."""
-    target = make_target()
-    await target.apply(PLACEMENT, [entry()])
-    cluster.delete_namespace("web")
-    cluster.add_namespace("web")
-    cluster.set_secret("web", theirs(), manager="helm")
-    before = cluster.secret("web", "regcred")
-    with pytest.raises(ConflictError, match="belongs to helm"):
-        await target.apply(PLACEMENT, [entry(password="second-one", generation=2)])
-    assert cluster.secret("web", "regcred") == before
-
-
-async def test_secret_that_was_deleted_is_made_anew(
-    cluster: SandboxKubernetes, make_target: MakeTarget, one: Sequence[Entry]
-) -> None:
-    """A Secret of ours that vanished with its namespace is made again in the new one."""
-    target = make_target()
-    await target.apply(PLACEMENT, one)
-    cluster.delete_namespace("web")
-    cluster.add_namespace("web")
-    held = await target.apply(PLACEMENT, one)
-    assert (held.changed, list(document(cluster)["auths"])) == (True, ["ghcr.io"])
-
-
-async def test_edit_since_our_write_is_repaired(
-    cluster: SandboxKubernetes, make_target: MakeTarget, one: Sequence[Entry]
-) -> None:
-    """An edit is seen and repaired by the process that wrote the Secret; after that one request does again."""
-    target = make_target()
-    await target.apply(PLACEMENT, one)
-    mine = cluster.secret("web", "regcred")
-    assert mine is not None
-    cluster.set_secret("web", {**mine, "data": theirs()["data"]}, manager="kubectl-edit")
-    cluster.asked.clear()
-    assert (await target.apply(PLACEMENT, one)).changed
-    assert not (await target.apply(PLACEMENT, one)).changed
-    assert list(document(cluster)["auths"]) == ["ghcr.io"]
-    assert [asked.method for asked in cluster.asked] == ["PATCH", "GET", "PATCH", "PATCH"]
 
 
 @pytest.mark.parametrize("mode", ["own", "merge", "adopt"])
