@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -46,6 +46,18 @@ class Nudger:
     def is_busy(self) -> bool:
         """Whether something is still to be told."""
         return bool(self._running)
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        """In which namespaces something is still to be told."""
+        return frozenset(self._running)
+
+    def give_up(self, namespaces: Iterable[str]) -> None:
+        """Stop telling in ``namespaces``: they are gone, or none of the target's any more. Safe to repeat."""
+        for namespace in namespaces:
+            _, task = self._running.pop(namespace, ("", None))
+            if task is not None:
+                task.cancel()
 
     def nudge(self, namespace: str, entries: Sequence[Entry], occasion: Occasion) -> None:
         """Begin to tell the listeners in ``namespace`` that the Secret holds ``entries``. Returns at once.

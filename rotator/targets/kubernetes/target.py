@@ -101,16 +101,18 @@ class KubernetesTarget:
     async def placements(self) -> Sequence[str]:
         """Return ``namespace/secret`` for every selected namespace that is not going away, sorted.
 
-        Plain names are returned as they are, without a request. What is remembered of other namespaces is forgotten.
+        Plain names are returned as they are, without a request. What is remembered of other namespaces is forgotten,
+        and nothing is told in them any more.
 
         Raises:
             UnavailableError, PermissionDeniedError, AuthenticationError, ConfigError: The cluster could not be asked.
         """
-        written = set(self._written)  # before the list, which cannot name later ones
+        written, telling = set(self._written), self._nudger.namespaces  # before the list, which cannot name later ones
         namespaces = await self._namespaces()
         placements = [f"{namespace}/{self._config.secret}" for namespace in namespaces]
         for placement in written.difference(placements):
             self._written.pop(placement, None)
+        self._nudger.give_up(telling.difference(namespaces))
         return placements
 
     async def apply(self, placement: str, entries: Sequence[Entry]) -> Held:

@@ -256,3 +256,21 @@ def test_patch_keeps_to_annotations() -> None:
             "annotations": {"nudged.rotator.dev/s": "n", "reconcile.fluxcd.io/requestedAt": "2026-11-23T12:00:05.000Z"}
         }
     }
+
+
+async def test_nobody_is_told_in_a_namespace_that_is_gone(
+    cluster: SandboxKubernetes, make_target: MakeTarget, entry: MakeEntry
+) -> None:
+    """What is still to be told is given up with its namespace, and with no other."""
+    target = make_target(namespaces=["pr-*"], nudge=NUDGE)
+    for name in ("pr-1", "pr-2"):
+        cluster.add_namespace(name)
+        await target.apply(f"{name}/regcred", [entry()])  # there is nothing in it that could be told
+    cluster.delete_namespace("pr-1")
+    assert await target.placements() == ["pr-2/regcred"]
+    assert target._nudger.namespaces == {"pr-2"}
+    while cluster.count("GET", "/apis/apps/v1/namespaces/pr-2/") < 3:
+        await asyncio.sleep(0)
+    cluster.delete_namespace("pr-2")
+    assert await target.placements() == []
+    await quiet(target)
