@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from weakref import WeakValueDictionary
 
 from rotator.config.root import EngineConfig
 from rotator.domain.audit import of_deliveries
@@ -52,7 +53,7 @@ class Rollout:
         self._writing = Writing(ledger, clock)
         self._slots = asyncio.Semaphore(config.max_deliveries)
         self._target_slots: dict[str, asyncio.Semaphore] = {}
-        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._listed: set[str] = set()
         self._unlisted: dict[str, RotatorError] = {}
 
@@ -103,7 +104,11 @@ class Rollout:
         await self._bring(target, placements, current, ignoring_pauses=False)
 
     async def placements(self, target: DeliveryTarget) -> Sequence[str]:
-        """Return the placements of ``target``, forgetting those that vanished; none when it cannot tell."""
+        """Return the placements of ``target``, forgetting those that vanished; none when it cannot tell.
+
+        What was delivered while the target made up its answer is not forgotten by it, however late it comes.
+        """
+        known = [one for name in self._ledger.placements(target.name) for one in self._held(target, name)]
         try:
             placements = await target.port.placements()
         except RotatorError as error:
@@ -113,7 +118,7 @@ class Rollout:
         self._unlisted.pop(target.name, None)
         self._listed.add(target.name)
         self.refusals.note(target, placements)
-        await self._forget_vanished(target, placements)
+        await self._forget_vanished(target, placements, known)
         return placements
 
     async def rewrite(self, target: DeliveryTarget, placement: str, credentials: Collection[str]) -> None:
@@ -211,21 +216,22 @@ class Rollout:
                 behind[name] = version
         return behind
 
-    async def _forget_vanished(self, target: DeliveryTarget, placements: Sequence[str]) -> None:
-        known = self._ledger.placements(target.name)
-        gone = set(known).difference(placements)
-        removed = [
-            (target.name, placement, name)
-            for placement in known
-            for name in self._ledger.held_at(target.name, placement)
-            if placement in gone or target.refusal(name, placement)
-        ]
-        if removed:
-            await self._ledger.commit(Changes(removed=removed))
-        for placement in gone:
-            lock = self._locks.get((target.name, placement))
-            if lock is not None and not lock.locked():
-                del self._locks[target.name, placement]
+    def _held(self, target: DeliveryTarget, placement: str) -> Collection[Delivery]:
+        return self._ledger.held_at(target.name, placement).values()
+
+    async def _forget_vanished(
+        self, target: DeliveryTarget, placements: Sequence[str], known: Sequence[Delivery]
+    ) -> None:
+        """Forget those of the ``known`` deliveries whose placement is gone or refused, and that are as they were."""
+        there = set(placements)
+        gone = [one for one in known if one.placement not in there or target.refusal(one.credential, one.placement)]
+
+        def forgotten() -> Changes:
+            same = (one for one in gone if one in self._held(target, one.placement))
+            return Changes(removed=[(one.target, one.placement, one.credential) for one in same])
+
+        if gone:
+            await self._ledger.amend(forgotten)
 
     async def _journal_intents(self, target: DeliveryTarget, work: Sequence[Work]) -> None:
         if work:
@@ -318,6 +324,7 @@ class Rollout:
         return slots
 
     def _lock(self, target: str, placement: str) -> asyncio.Lock:
+        """Return what lets one write at a time to a placement; it is there as long as somebody has it or waits."""
         lock = self._locks.get((target, placement))
         if lock is None:
             lock = self._locks[target, placement] = asyncio.Lock()

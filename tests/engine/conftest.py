@@ -214,11 +214,14 @@ class FakeTarget:
         self.gate: asyncio.Event | None = None
         self.entered = asyncio.Event()
         self.changed = asyncio.Event()
+        self.listing = Gate()
 
     async def placements(self) -> Sequence[str]:
         if self.list_fault is not None:
             raise self.list_fault
-        return list(self.spots)
+        spots = list(self.spots)
+        await self.listing()
+        return spots
 
     async def apply(self, placement: str, entries: Sequence[Entry]) -> Held:
         self.entered.set()

@@ -27,6 +27,7 @@ from rotator.errors import (
     UnavailableError,
 )
 from rotator.ports import Changes
+from rotator.secret import Secret
 
 HOUR = timedelta(hours=1)
 
@@ -267,6 +268,26 @@ async def test_a_vanished_placement_is_forgotten(world: Any, target: Callable[..
     assert [one.placement for one in world.ledger.deliveries()] == ["web"]
     assert [one.placement for one in (await world.store.load()).deliveries] == ["web"]
     assert world.rollout.report(world.credentials["ecr"], world.ledger.current("ecr")).waiting == frozenset()
+
+
+async def test_a_late_answer_forgets_nothing_that_came_after_it(world: Any, target: Callable[..., Any]) -> None:
+    """I2: what was delivered while a target lists its placements stays known, so that no token in use there is ended."""
+    prod = target("prod", "gone", "again")
+    world.add("ecr", prod)
+    assert await world.rotate("ecr") == "succeeded"
+    prod.spots = []
+    prod.listing.shut()
+    asking = asyncio.create_task(world.rollout.placements(target_of(world, "ecr")))
+    await prod.listing.reached.wait()
+    prod.spots = ["new", "again"]
+    current = world.ledger.current("ecr")
+    second = replace(current, generation=2)
+    await world.ledger.commit(Changes(versions=[second], secrets={("ecr", 2): Secret("the-second-secret")}))
+    await world.rollout.deliver(world.credentials["ecr"], second, [("prod", "new"), ("prod", "again")])
+    prod.listing.open()
+    await asking
+
+    assert journal(world, "ecr") == {"new": ("confirmed", 2, 1), "again": ("confirmed", 2, 1)}
 
 
 async def test_a_placement_that_vanishes_while_it_is_written(world: Any, target: Callable[..., Any]) -> None:
