@@ -87,7 +87,7 @@ class ImageWatch:
         self._statuses: dict[tuple[str, str], ImageStatus] = {}
         self._due_at: dict[tuple[_Login, str], float] | None = None
         self._spent_until: dict[tuple[str, ...], float] = {}
-        self._refused_at: dict[_Login, datetime] = {}
+        self._refused: dict[str, tuple[_Login, datetime | None]] = {}
         self._asking = asyncio.Semaphore(AT_ONCE)
         self._news = asyncio.Event()
 
@@ -112,6 +112,7 @@ class ImageWatch:
         """Look at every image that is due."""
         groups = self._groups()
         now = self._world.clock.monotonic()
+        self._spent_until = {purse: until for purse, until in self._spent_until.items() if until > now}
         keys = [(group.key, reference) for group in groups for reference in group.images]
         if self._due_at is None:  # a start is no reason to look at all at once where a limit is small
             self._due_at = dict.fromkeys(keys, now)
@@ -127,7 +128,7 @@ class ImageWatch:
             if version is None:
                 continue
             key = (credential.config.registry, version.username, version.fingerprint)
-            if self._is_refused(version, key):
+            if version.rejected_at is not None or self._is_kept_back(name, version, key):
                 self._note_refusal(name, credential.config.images)
                 continue
             group = groups.setdefault(key, _Group(key, credential, version))
@@ -135,11 +136,9 @@ class ImageWatch:
                 group.images.setdefault(str(image), []).append((name, image))
         return list(groups.values())
 
-    def _is_refused(self, version: Version, key: _Login) -> bool:
-        """Return whether the login was refused, and no probe has found it accepted since."""
-        refused_at = self._refused_at.get(key)
-        accepted_since = refused_at is not None and version.verified_at is not None and version.verified_at > refused_at
-        return version.rejected_at is not None or (refused_at is not None and not accepted_since)
+    def _is_kept_back(self, name: str, version: Version, key: _Login) -> bool:
+        """Return whether the login was refused, and no probe has found it accepted since, whatever the clock says."""
+        return self._refused.get(name) == (key, version.verified_at)
 
     def _note_refusal(self, name: str, images: Sequence[Image]) -> None:
         for image in images:
@@ -187,8 +186,6 @@ class ImageWatch:
                     self._found(group, reference, finding)
 
     def _found(self, group: _Group, reference: str, finding: Finding) -> None:
-        if finding.verdict is Verdict.REJECTED:
-            self._refused_at[group.key] = self._world.clock.now()
         if finding.retry_after is not None and self._due_at is not None:
             until = self._world.clock.monotonic() + finding.retry_after
             self._due_at[group.key, reference] = max(self._due_at.get((group.key, reference), until), until)
@@ -196,6 +193,14 @@ class ImageWatch:
             current = self._ledger.current(name)
             if current is not None and current.fingerprint == group.version.fingerprint:
                 self._keep(name, image, finding)
+        if finding.verdict is Verdict.REJECTED:
+            self._keep_back(group)
+
+    def _keep_back(self, group: _Group) -> None:
+        """Have the login shown for no credential that has it, until a probe finds it accepted: by that alone."""
+        for name in {name for holders in group.images.values() for name, _ in holders}:
+            current = self._ledger.current(name)
+            self._refused[name] = (group.key, current.verified_at if current is not None else None)
 
     def _keep(self, name: str, image: Image, finding: Finding) -> None:
         """Remember what was found; what could not be told leaves the last known value."""

@@ -273,6 +273,19 @@ async def test_a_refused_login_is_not_shown_again(yard: Yard) -> None:
     assert yard.pulls() == (True, "ok")
 
 
+async def test_a_clock_that_was_set_back_keeps_no_image_from_being_looked_at(yard: Yard) -> None:
+    """What a probe finds accepted again is looked at, though the clock says that it was refused after that."""
+    await yard.add("hub", "acme/api:1")
+    yard.server.revoke("AWS")
+    await yard.passes(INTERVAL)
+    assert yard.pulls() == (False, "auth_failed")
+    yard.server.add_login("AWS", "first-login-0001")
+    yard.world.clock.set_wall(yard.world.clock.now() - DAY)
+    yard.world.ledger.note(replace(yard.world.ledger.current("hub"), verified_at=yard.world.clock.now()))
+    await yard.passes(INTERVAL)
+    assert yard.pulls() == (True, "ok")
+
+
 async def test_a_version_that_a_probe_found_refused_is_not_shown(yard: Yard) -> None:
     """What a probe found refused is not asked with; the reason says so and the last value stays."""
     await yard.add("hub", "acme/api:1")

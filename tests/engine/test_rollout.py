@@ -271,7 +271,7 @@ async def test_a_vanished_placement_is_forgotten(world: Any, target: Callable[..
 
 
 async def test_a_late_answer_forgets_nothing_that_came_after_it(world: Any, target: Callable[..., Any]) -> None:
-    """I2: what was delivered while a target lists its placements stays known, so that no token in use there is ended."""
+    """I2: what was delivered while a target lists its placements stays known; no token in use there is ended."""
     prod = target("prod", "gone", "again")
     world.add("ecr", prod)
     assert await world.rotate("ecr") == "succeeded"
