@@ -117,11 +117,13 @@ class DriftWatch:
             await self._world.clock.sleep(self._interval * (1 - SPREAD * self._world.random()))
 
     async def _listen(self, target: DeliveryTarget, port: WatchesContent) -> None:
-        """Look at each placement as soon as its target says that it may have changed."""
-        async with self._surviving(target.name):
-            async for placement in port.changes():
-                async with self._surviving(target.name):
-                    await self.look_at(target, placement, Rendering(self._ledger, target))
+        """Look at each placement as soon as its target says that it may have changed; begin again if that breaks."""
+        while True:
+            async with self._surviving(target.name):
+                async for placement in port.changes():
+                    async with self._surviving(target.name):
+                        await self.look_at(target, placement, Rendering(self._ledger, target))
+            await self._world.clock.sleep(self._interval)
 
     async def _work_off(self, target: DeliveryTarget, placements: Iterator[str], rendering: Rendering) -> None:
         for placement in placements:

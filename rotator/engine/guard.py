@@ -38,6 +38,9 @@ BAN_PAUSE = timedelta(hours=1)
 SLOW_PAUSE = timedelta(minutes=1)
 """For how long after a bare "slow down"."""
 
+FORGOTTEN_AFTER = timedelta(days=1)
+"""A user name that was not shown for so long, and is not closed, is forgotten with its refusals."""
+
 AT_ONCE = 4
 """Logins shown to one host at the same time: so many more than the budget may fail before the first answer is known."""
 
@@ -50,11 +53,13 @@ class _Account:
         refusals: In a row.
         shown: How often it is being shown just now.
         closed_until: Not shown before this monotonic second.
+        noted_at: When it was shown last, as a monotonic second.
     """
 
     refusals: int = 0
     shown: int = 0
     closed_until: float = 0.0
+    noted_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -133,6 +138,7 @@ class Guard:
 
     def _note(self, host: str, username: str, attempt: Attempt) -> None:
         account = self._accounts[host, username]
+        account.noted_at = self._clock.monotonic()
         if attempt.outcome is Outcome.ACCEPTED:
             account.refusals, account.closed_until = 0, 0.0
         elif attempt.outcome is Outcome.REFUSED:
@@ -146,6 +152,14 @@ class Guard:
             self._close_host(host, attempt.wait or SLOW_PAUSE, "asked this address to slow down")
         if not account.refusals and not account.shown:
             del self._accounts[host, username]
+        self._forget_old()
+
+    def _forget_old(self) -> None:
+        """Forget user names that nobody shows any more: there is a new one with each version at some vendors."""
+        now, longest = self._clock.monotonic(), FORGOTTEN_AFTER.total_seconds()
+        idle = {key: one for key, one in self._accounts.items() if not one.shown and now >= one.noted_at + longest}
+        for key in [key for key, one in idle.items() if one.closed_until <= now]:
+            del self._accounts[key]
 
     def _close_account(self, account: _Account, refusals: int, asked: timedelta) -> None:
         account.refusals = refusals

@@ -106,6 +106,7 @@ class Retirer:
                     self._world.emit(StoreFailed("journal", error.code, str(error)))
                 except Exception as error:  # noqa: BLE001 (as in the dispatcher: a defect must not stop the daemon)
                     self._world.emit(Crashed(f"retirement of {credential.name}", error))
+        self._forget_what_is_gone()
 
     def plan(self, credential: Credential, version: Version) -> tuple[Action, str]:
         """Return what would be done about an old version now, and why. Asks nobody."""
@@ -238,6 +239,12 @@ class Retirer:
         pause = min(FIRST_PAUSE * int(2 ** min(tries - 1, 10)), LONGEST_PAUSE)
         until = self._world.clock.monotonic() + max(pause, asked or timedelta()).total_seconds()
         self._pauses[key] = _Pause(until, tries)
+
+    def _forget_what_is_gone(self) -> None:
+        """Keep no notes on versions that are not live any more."""
+        live = {(name, one.generation) for name in self._credentials for one in self._ledger.live_versions(name)}
+        self._pauses = {key: pause for key, pause in self._pauses.items() if key in live}
+        self._not_ours &= live
 
     def _said(self, version: Version, outcome: str, message: str) -> AuditRecord:
         return of_version("retire", version, outcome, message, self._world.clock.now(), ENGINE)

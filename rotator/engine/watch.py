@@ -234,11 +234,13 @@ class Watch:
             await asyncio.gather(watcher, return_exceptions=True)
 
     async def _listen(self, target: DeliveryTarget, changed: asyncio.Event) -> None:
-        """Set ``changed`` whenever the target says so; a target that cannot be watched is still resynced."""
-        async with self._surviving("watch", target.name):
-            async for _ in target.port.watch():
-                await self._world.clock.sleep(SETTLE_SECONDS)
-                changed.set()
+        """Set ``changed`` whenever the target says so. A watch that broke is begun again after a resync."""
+        while True:
+            async with self._surviving("watch", target.name):
+                async for _ in target.port.watch():
+                    await self._world.clock.sleep(SETTLE_SECONDS)
+                    changed.set()
+            await self._world.clock.sleep(self._watched.config.resync_interval.total_seconds())
 
     def _next_look(self, target: DeliveryTarget) -> float:
         """Return the seconds until ``target`` is looked at again: at the resync, or when a pause or wait ends."""

@@ -402,6 +402,36 @@ async def test_a_target_that_tells_of_changes_is_looked_at_at_once(
         await asyncio.gather(looks, return_exceptions=True)
 
 
+async def test_a_target_whose_telling_broke_is_listened_to_again(
+    memory_world: Callable[..., Any], target: Callable[..., Any]
+) -> None:
+    """What tells of changes is begun again after an interval, when it broke; no restart is needed."""
+    world, prod = memory_world(), target("prod", "web")
+    world.add("ecr", prod)
+    await world.rotate("ecr")
+    told: asyncio.Queue[str] = asyncio.Queue()
+    prod.changes = breaking
+    looks = asyncio.create_task(drift_of(world).run())
+    try:
+        await idle()
+        assert [one.where for one in said(world, Crashed)] == ["look for drift at prod"]
+        prod.changes = lambda: telling(told)
+        await passing(world, MINUTES_15)
+        overwrite(prod, "web")
+        told.put_nowait("web")
+        await idle()
+        assert [one.placement for one in said(world, DriftRepaired)] == ["web"]
+    finally:
+        looks.cancel()
+        await asyncio.gather(looks, return_exceptions=True)
+
+
+async def breaking() -> AsyncIterator[str]:
+    """Break off as a target's telling does that has a defect."""
+    raise KeyError("defect")
+    yield  # type: ignore[unreachable]
+
+
 async def telling(told: asyncio.Queue[str]) -> AsyncIterator[str]:
     """Yield what is put into ``told``."""
     while True:

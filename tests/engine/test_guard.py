@@ -46,6 +46,30 @@ async def refuse(guard: Guard, times: int, host: str = "hub", user: str = "ann")
         await show(guard, Outcome.REFUSED, host, user)
 
 
+@pytest.mark.parametrize(
+    ("hours", "is_closed"), [(23, True), (24, False)], ids=["shown within a day", "not shown for a day"]
+)
+async def test_a_user_name_that_is_not_shown_any_more_is_forgotten(
+    guard: Guard, clock: ManualClock, hours: int, *, is_closed: bool
+) -> None:
+    """Refusals count in a row until the user name was not shown for a day, so that memory does not grow for ever."""
+    await refuse(guard, REFUSALS - 1)
+    clock.advance(timedelta(hours=hours))
+    await show(guard, Outcome.ACCEPTED, user="bob")
+    await refuse(guard, 1)
+
+    assert bool(guard.closed()) == is_closed
+
+
+async def test_a_user_name_that_is_locked_for_long_is_not_forgotten(guard: Guard, clock: ManualClock) -> None:
+    """Where the registry asked for two days, it is left alone for two days."""
+    await show(guard, Outcome.LOCKED_OUT, wait=timedelta(days=2))
+    clock.advance(timedelta(hours=47))
+    await show(guard, Outcome.ACCEPTED, user="bob")
+
+    assert guard.closed() == {"hub"}
+
+
 async def refuse_after_pauses(guard: Guard, clock: ManualClock, times: int) -> None:
     """Have this many logins refused, each as soon as the guard lets it."""
     for _ in range(times):

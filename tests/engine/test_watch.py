@@ -481,6 +481,23 @@ async def test_a_target_that_cannot_be_watched_is_still_resynced(
         assert "new" in prod.held
 
 
+async def test_a_watch_that_broke_is_begun_again(memory_world: Callable[..., Any], target: Callable[..., Any]) -> None:
+    """After a pause the target tells of new placements again, without a restart."""
+    world, prod = memory_world(), target("prod", "web")
+    world.add("ecr", prod)
+    await world.rotate("ecr")
+    works, prod.watch = prod.watch, broken_watch
+    async with running(world):
+        assert [event.where for event in said(world, Crashed)] == ["watch of prod"]
+        prod.watch = works
+        await passing(world, RESYNC)
+        prod.spots.append("new")
+        prod.changed.set()
+        await idle()
+        await passing(world, timedelta(seconds=SETTLE_SECONDS))
+        assert "new" in prod.held
+
+
 async def test_a_defect_in_one_target_stops_no_other(
     memory_world: Callable[..., Any], target: Callable[..., Any]
 ) -> None:
