@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from rotator.domain.model import Strategy, Version
-from rotator.domain.schedule import RenewalRule, age_point, left_of_pause, renewal_point
+from rotator.domain.schedule import (
+    RenewalRule,
+    age_point,
+    is_put_back,
+    left_of_pause,
+    renewal_point,
+    replaced_at,
+    stays_until,
+)
 
 UNWATCHED_RECHECK = timedelta(minutes=5)
 """How often a source that cannot tell its revision is simply read again."""
@@ -38,6 +46,7 @@ class Situation:
         revision: What the source said of itself last; None when it cannot tell or was not asked.
         is_unwatched: Whether the source was asked and cannot tell its revision.
         looked_at: When the source was last read in full; None when it was not.
+        failures: Attempts that failed in a row, as for `rotator.domain.schedule.is_put_back`.
         unfinished: The pending generation, where a placement may hold it and no rotation takes it on; 0 for none.
         withdrawn: The newest generation that was taken back and that a placement may hold; 0 for none.
         fence: The highest generation that a placement held against us; 0 for none.
@@ -53,6 +62,7 @@ class Situation:
     revision: str | None = None
     is_unwatched: bool = False
     looked_at: datetime | None = None
+    failures: int = 0
     unfinished: int = 0
     withdrawn: int = 0
     fence: int = 0
@@ -131,18 +141,24 @@ def target_ahead(situation: Situation) -> Due | None:
 
 
 def renewal_point_reached(situation: Situation) -> Due | None:
-    """Due at the renewal point. Not for ``read``: only a person can help there, and `source_changed` sees it."""
+    """Due at the renewal point; of what a person put back, when only the outage budget is left of it.
+
+    Not for ``read``: only a person can help there, and `source_changed` sees it.
+    """
     if situation.current is None or situation.strategy is Strategy.READ:
         return None
-    point = renewal_point(situation.current, situation.rule)
+    stays = is_put_back(situation.current, situation.failures)
+    point = (stays_until if stays else renewal_point)(situation.current, situation.rule)
     if point is None or situation.now < point:
         return None
     return Due("RenewalPointReached", f"expires at {situation.current.expiry.at:%Y-%m-%d %H:%M:%SZ}")
 
 
 def max_age_reached(situation: Situation) -> Due | None:
-    """Due at the configured age. Not for ``read``, as above."""
+    """Due at the configured age. Not for ``read``, as above, nor for what a person put back."""
     if situation.current is None or situation.strategy is Strategy.READ:
+        return None
+    if is_put_back(situation.current, situation.failures):
         return None
     point = age_point(situation.current, situation.rule)
     if point is None or situation.now < point:
@@ -211,5 +227,4 @@ def next_due_at(situation: Situation) -> datetime | None:
         if not situation.is_unwatched or situation.looked_at is None:
             return None
         return situation.looked_at + UNWATCHED_RECHECK
-    points = (renewal_point(current, situation.rule), age_point(current, situation.rule))
-    return min((point for point in points if point is not None), default=None)
+    return replaced_at(current, situation.rule, situation.failures)

@@ -69,10 +69,51 @@ def _point_by_expiry(version: Version, rule: RenewalRule) -> datetime | None:
         point = version.issued_at + lifetime / 2 * (1 + JITTER * (2 * spread(version.fingerprint) - 1))
     else:
         point = version.issued_at + lifetime * 2 / 3
-    latest = version.expiry.at - min(rule.outage_budget, lifetime / 2 * (1 - JITTER))
-    point = min(point, latest)
+    point = min(point, _latest_by_expiry(version.expiry.at, lifetime, rule))
     whole = point.replace(microsecond=0)
     return whole if whole > version.issued_at and lifetime >= timedelta(minutes=1) else point
+
+
+def _latest_by_expiry(expiry: datetime, lifetime: timedelta, rule: RenewalRule) -> datetime:
+    return expiry - min(rule.outage_budget, lifetime / 2 * (1 - JITTER))
+
+
+def is_put_back(version: Version, failures: int) -> bool:
+    """Return whether a person put ``version`` back, and it stays as long as it can.
+
+    Not what the engine put back after a rollout was halted: that is a failure, and is tried again.
+
+    Args:
+        version: The one in use.
+        failures: Attempts that failed since the last that succeeded, or since a person put a version back.
+    """
+    return version.restores > 0 and not failures
+
+
+def stays_until(version: Version, rule: RenewalRule) -> datetime | None:
+    """Return when what a person put back is replaced: once only the outage budget is left of it, whatever its age.
+
+    None when its expiry is unknown or never: it stays until somebody asks for another.
+    """
+    if version.expiry.at is None:
+        return None
+    lifetime = max(version.expiry.at - version.issued_at, timedelta())
+    latest = _latest_by_expiry(version.expiry.at, lifetime, rule).replace(microsecond=0)
+    return _not_before_floor(latest, version, rule)
+
+
+def replaced_at(version: Version, rule: RenewalRule, failures: int) -> datetime | None:
+    """Return when ``version``, in use, is replaced by the mere passing of time; None for never.
+
+    Args:
+        version: The one in use.
+        rule: When it is renewed.
+        failures: As for `is_put_back`.
+    """
+    if is_put_back(version, failures):
+        return stays_until(version, rule)
+    points = (renewal_point(version, rule), age_point(version, rule))
+    return min((point for point in points if point is not None), default=None)
 
 
 def age_point(version: Version, rule: RenewalRule) -> datetime | None:

@@ -106,7 +106,11 @@ class Agenda:
         return current.expiry.at or LAST
 
     def _situation(self, credential: Credential, now: datetime) -> Situation:
-        name, current = credential.name, self._ledger.current(credential.name)
+        name, current, record = (
+            credential.name,
+            self._ledger.current(credential.name),
+            self._ledger.record(credential.name),
+        )
         return Situation(
             now=now,
             strategy=credential.provider.strategy,
@@ -114,7 +118,8 @@ class Agenda:
             current=current,
             revision=self._revisions.get(name),
             is_unwatched=name in self._revisions and self._revisions[name] is None,
-            looked_at=self._ledger.record(name).looked_at,
+            looked_at=record.looked_at,
+            failures=record.failures,
             unfinished=self._ledger.unfinished(name),
             withdrawn=self._ledger.newest_withdrawn(name),
             fence=self._fence(name),
@@ -135,7 +140,8 @@ class Agenda:
         name = credential.name
         is_asked = name in self._revisions
         placed = (self._fence(name), self._ledger.newest_withdrawn(name), self._ledger.unfinished(name))
-        basis = (self._ledger.current(name), is_asked, self._revisions.get(name), *placed)
+        failures = self._ledger.record(name).failures
+        basis = (self._ledger.current(name), is_asked, self._revisions.get(name), failures, *placed)
         known, at = self._due_from.get(name, (None, None))
         if known == basis and (at is None or at > now):
             return at

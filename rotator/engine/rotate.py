@@ -14,7 +14,7 @@ from rotator.domain.audit import ENGINE, of_end, of_version
 from rotator.domain.events import RotationFinished, StepFinished, VersionPromoted
 from rotator.domain.model import Record, Strategy, Version
 from rotator.domain.rotation import Rotation, State, Step, advance, end
-from rotator.domain.schedule import renewal_point, retry_pause
+from rotator.domain.schedule import renewal_point, retry_pause, stays_until
 from rotator.domain.succession import KEPT, once_promoted
 from rotator.domain.verdict import Judgement
 from rotator.domain.waves import EVERYWHERE, REGARDLESS, Staging
@@ -180,7 +180,8 @@ class Rotator:
         report = self._rollout.report(credential, version)
         now = self._world.clock.now()
         state = State.DELIVERING if report.waiting else State.SUCCEEDED
-        ended = end(rotation, state, str(report), at=now, error=report.error.code if report.error else "")
+        message = f"{report}{self._stay(credential, rotation, version)}"
+        ended = end(rotation, state, message, at=now, error=report.error.code if report.error else "")
         record = self._after_promotion(credential, rotation, state)
         keeps = credential.provider.strategy is Strategy.READ or isinstance(credential.provider, Retires)
 
@@ -191,12 +192,33 @@ class Rotator:
 
         await self._ledger.amend(promoted)
         self._world.emit(VersionPromoted(credential.name, version.generation, version.issued_at, version.expiry))
-        return ended, str(report)
+        return ended, message
+
+    def _is_by_a_person(self, rotation: Rotation) -> bool:
+        """Return whether ``rotation`` puts back another secret than the one in use: only a person asks for that."""
+        current = self._ledger.current(rotation.credential)
+        return rotation.restores > 0 and current is not None and rotation.restores != current.generation
+
+    def _stay(self, credential: Credential, rotation: Rotation, version: Version) -> str:
+        """Return how long ``version``, which is put back, stays, for people; empty when nobody put it back."""
+        if not self._is_by_a_person(rotation) or credential.provider.strategy is Strategy.READ:
+            return ""
+        until = stays_until(version, credential.rule)
+        if until is None:
+            return "; it stays until somebody asks for a new one"
+        if until <= self._world.clock.now():
+            return "; too little is left of its life to keep it, and a new one is issued"
+        return f"; it stays until {until:%Y-%m-%d %H:%M:%SZ}, when a new one is issued"
 
     def _after_promotion(self, credential: Credential, rotation: Rotation, state: State) -> Record:
-        """Return the record of a promotion. One that put an earlier version back is no success: what failed did."""
+        """Return the record of a promotion. One that put an earlier version back is no success: what failed did.
+
+        What failed before a person put a version back counts no more: nothing new is tried as long as that stays.
+        """
         now, record = self._world.clock.now(), self._ledger.record(credential.name)
         record = replace(record, looked_at=now)
+        if self._is_by_a_person(rotation):
+            return replace(record, failures=0, next_attempt_at=None)
         if rotation.restores:
             pause = retry_pause(max(record.failures, 1), remaining=None, jitter=self._world.random())
             return replace(record, next_attempt_at=now + pause) if record.failures else record

@@ -10,7 +10,7 @@ from rotator.domain.history import OldVersion
 from rotator.domain.image import ImageStatus
 from rotator.domain.model import Delivery, Stage, Version
 from rotator.domain.privilege import Privilege
-from rotator.domain.schedule import age_point, renewal_point
+from rotator.domain.schedule import replaced_at
 from rotator.domain.status import CredentialStatus, TargetStatus, health_of
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.guard import Guard
@@ -26,7 +26,6 @@ def credential_status(credential: Credential, ledger: Ledger, rollout: Rollout, 
     current, record = ledger.current(credential.name), ledger.record(credential.name)
     targets = tuple(_target_status(one, credential.name, current, ledger, rollout) for one in credential.targets)
     health, message = health_of(current, record, targets, now)
-    points = (renewal_point(current, credential.rule), age_point(current, credential.rule)) if current else ()
     return CredentialStatus(
         name=credential.name,
         provider=credential.config.provider,
@@ -37,7 +36,7 @@ def credential_status(credential: Credential, ledger: Ledger, rollout: Rollout, 
         record=record,
         current=current,
         pending=ledger.pending(credential.name),
-        renewal_at=min((point for point in points if point is not None), default=None),
+        renewal_at=replaced_at(current, credential.rule, record.failures) if current else None,
         running=ledger.open_rotation(credential.name),
         last=ledger.last_rotation(credential.name),
         targets=targets,

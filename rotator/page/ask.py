@@ -131,11 +131,14 @@ def _rotate(outlook: Outlook) -> list[str]:
 
 
 def _rollback(outlook: Outlook) -> list[str]:
+    by_person = outlook.status.strategy == Strategy.READ
+    stay = [] if by_person else ["What comes back stays until only its outage budget is left, or until you rotate."]
     return [
         f"The version that you choose is shown to {outlook.status.registry}; if that refuses it, nothing is replaced.",
         "It is delivered again, everywhere at once, under a new generation, so that no number goes back.",
         *_delivered(outlook, _at_once),
         "The version in use now is taken back, and not used again unless somebody asks for it.",
+        *stay,
     ]
 
 

@@ -19,6 +19,7 @@ SECOND = timedelta(seconds=1)
 CURRENT = Version(
     "c", 3, Stage.CURRENT, "8" + "0" * 15, "u", NOW - HOUR, Expiry(NOW + 11 * HOUR), revision="7", verified_at=NOW
 )
+PUT_BACK = replace(CURRENT, restores=1)
 QUIET = Situation(now=NOW, strategy=Strategy.EPHEMERAL, current=CURRENT, revision="7", looked_at=NOW - HOUR)
 READ = replace(QUIET, strategy=Strategy.READ)
 UNWATCHED = replace(READ, revision=None, is_unwatched=True)
@@ -53,6 +54,7 @@ versions = st.builds(
     revision=st.none() | st.just("7"),
     rejected_at=st.none() | st.just(NOW),
     leaked_at=st.none() | st.just(NOW),
+    restores=st.integers(0, 1),
 )
 situations = st.builds(
     Situation,
@@ -68,6 +70,7 @@ situations = st.builds(
     revision=st.none() | st.sampled_from(["7", "8"]),
     is_unwatched=st.booleans(),
     looked_at=st.none() | st.datetimes(datetime(2025, 12, 14), datetime(2026, 1, 15), timezones=st.just(UTC)),  # noqa: DTZ001 (as above)
+    failures=st.integers(0, 2),
     withdrawn=st.integers(0, 6),
     fence=st.integers(0, 6),
 )
@@ -101,6 +104,8 @@ def test_each_check_gives_one_reason_and_each_reason_has_one_check() -> None:
         pytest.param(replace(QUIET, current=replace(CURRENT, expiry=NEVER)), id="never expires"),
         pytest.param(replace(QUIET, fence=3), id="a target holds this generation"),
         pytest.param(replace(QUIET, now=NOW - 2 * HOUR), id="issued in the future"),
+        pytest.param(replace(QUIET, current=PUT_BACK, now=NOW + 10 * HOUR), id="put back by a person, late"),
+        pytest.param(replace(QUIET, current=PUT_BACK, rule=RenewalRule(max_age=HOUR)), id="put back by a person, old"),
     ],
 )
 def test_nothing_is_due(situation: Situation) -> None:
@@ -117,8 +122,21 @@ def test_nothing_is_due(situation: Situation) -> None:
         (replace(DUE["Rejected"], now=NOW + 6 * HOUR), "Rejected"),
         (replace(DUE["RenewalPointReached"], rule=RenewalRule(max_age=HOUR)), "RenewalPointReached"),
         (replace(UNWATCHED, now=NOW + 20 * HOUR), "SourceUnwatched"),
+        (replace(QUIET, current=PUT_BACK, now=NOW + 10.5 * HOUR), "RenewalPointReached"),
+        (replace(QUIET, current=PUT_BACK, now=NOW + 6 * HOUR, failures=1), "RenewalPointReached"),
+        (replace(QUIET, current=PUT_BACK, rule=RenewalRule(max_age=HOUR), failures=1), "MaxAgeReached"),
     ],
-    ids=["never issued", "a person", "source", "refused", "renewal point", "expired at an unwatched source"],
+    ids=[
+        "never issued",
+        "a person",
+        "source",
+        "refused",
+        "renewal point",
+        "expired at an unwatched source",
+        "put back, with only the outage budget left",
+        "put back after a halt, at its renewal point",
+        "put back after a halt, at its highest age",
+    ],
 )
 def test_the_first_reason_of_the_chain_is_named(situation: Situation, reason: str) -> None:
     """Where several checks say yes, the first in the chain is the answer."""

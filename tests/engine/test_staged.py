@@ -16,6 +16,8 @@ from rotator.engine.recover import recover
 from rotator.errors import ConflictError, NotFoundError, PermanentError, UnavailableError
 from rotator.ports import Changes
 
+ISSUED_THEN = "when a new one is issued"
+
 
 async def settle(world: Any) -> None:
     """Start what is due and wait for it, until nothing is."""
@@ -346,6 +348,77 @@ async def test_rollback_puts_the_version_before_back(world: Any, target: Callabl
     assert {held["ecr"].login.secret.reveal() for held in prod.held.values()} == {"secret-number-0001"}
     stages = {one.generation: one.stage for one in await world.store.versions("ecr")}
     assert stages == {1: Stage.RETIRED, 2: Stage.PREVIOUS, 3: Stage.CURRENT}
+
+
+async def test_a_rollback_past_the_renewal_point_stays(world: Any, target: Callable[..., Any]) -> None:
+    """What a person put back stays until only the outage budget is left of its life, and they are told until when."""
+    prod = target("prod", "web")
+    vendor = world.add("ecr", prod)
+    await world.rotate("ecr")
+    world.clock.advance(timedelta(hours=6, minutes=40))
+    await settle(world)
+    rotation = await (await world.dispatcher.restore("ecr", None, "the new one is bad", "maria")).finished
+    until = world.ledger.current("ecr").expiry.at - timedelta(minutes=30)
+    assert rotation.message == f"1 of 1 placement confirmed; it stays until {until:%Y-%m-%d %H:%M:%SZ}, {ISSUED_THEN}"
+    assert world.dispatcher.next_wake_at("ecr") == until
+
+    for step in (timedelta(seconds=31), until - world.clock.now() - timedelta(seconds=32)):
+        world.clock.advance(step)
+        await settle(world)
+        assert (prod.held["web"]["ecr"].login.secret.reveal(), vendor.minted) == ("secret-number-0001", 2)
+    world.clock.advance(timedelta(seconds=1))
+    await settle(world)
+    assert prod.held["web"]["ecr"].login.secret.reveal() == "secret-number-0003"
+
+
+async def test_a_rollback_past_the_highest_age_stays(world: Any, target: Callable[..., Any]) -> None:
+    """What never expires and was put back is not replaced because of its age: a person decides."""
+    prod = target("prod", "web")
+    vendor = world.add("gitlab", prod, strategy=Strategy.CREATE_RETIRE, max_age=timedelta(days=30), grace="10d")
+    vendor.lifetime = None
+    await world.rotate("gitlab")
+    world.clock.advance(timedelta(days=30))
+    await settle(world)
+    assert vendor.minted == 2
+    rotation = await (await world.dispatcher.restore("gitlab", None, "the new one is bad", "maria")).finished
+    world.clock.advance(timedelta(days=1))
+    await settle(world)
+
+    assert rotation.message == "1 of 1 placement confirmed; it stays until somebody asks for a new one"
+    assert (prod.held["web"]["gitlab"].login.secret.reveal(), vendor.minted) == ("secret-number-0001", 2)
+
+
+async def test_a_rollback_after_failures_stays(world: Any, target: Callable[..., Any]) -> None:
+    """Attempts that failed before a person put a version back do not undo it."""
+    prod = target("prod", "web")
+    vendor = world.add("ecr", prod)
+    await world.rotate("ecr")
+    world.clock.advance(timedelta(hours=5))
+    await world.rotate("ecr")
+    world.clock.advance(timedelta(hours=1, minutes=40))
+    vendor.fault = UnavailableError("down")
+    assert await world.rotate("ecr") == "failed"
+    await (await world.dispatcher.restore("ecr", None, "the new one is bad", "maria")).finished
+    vendor.fault = None
+    world.clock.advance(timedelta(minutes=10))
+    await settle(world)
+
+    assert (prod.held["web"]["ecr"].login.secret.reveal(), vendor.minted) == ("secret-number-0001", 2)
+
+
+async def test_what_a_halt_put_back_is_renewed_as_ever(world: Any, target: Callable[..., Any]) -> None:
+    """I1: only a person's rollback stays; after a halt a new version is tried once the pause is over."""
+    prod = target("prod", "web")
+    vendor = world.add("ecr", prod)
+    await world.rotate("ecr")
+    prod.finds_broken = {"secret-number-0002"}
+    world.clock.advance(timedelta(hours=6, minutes=40))
+    await settle(world)
+    assert world.ledger.current("ecr").restores == 1
+    world.clock.advance(timedelta(minutes=6))
+    await settle(world)
+
+    assert (prod.held["web"]["ecr"].login.secret.reveal(), vendor.minted) == ("secret-number-0003", 3)
 
 
 async def test_a_source_does_not_undo_a_rollback(world: Any, target: Callable[..., Any]) -> None:
