@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from rotator.domain.model import Login, Version
@@ -11,7 +12,7 @@ from rotator.engine.credential import Credential
 from rotator.engine.guard import Guard
 from rotator.engine.ledger import Ledger
 from rotator.engine.surroundings import Surroundings
-from rotator.errors import UnavailableError
+from rotator.errors import NotFoundError, UnavailableError
 from rotator.ports import SettlesSlowly
 
 SETTLE_SECONDS = 10.0
@@ -67,6 +68,31 @@ class Prover:
         """
         self._guard.check(credential.config.registry, login.username)
         return await credential.provider.probe(login)
+
+    async def doubt(self, credential: Credential) -> Finding | None:
+        """Return why a refusal of an old version would prove nothing now; None when it would.
+
+        A registry that refuses everybody, since its own login is broken, says nothing about one login: so the version
+        in use is shown to it first, unless it is known not to work. The verdict is what the registry made of that.
+
+        Raises:
+            RateLimitedError: The guard is closed. RotatorError: The registry could not be asked.
+        """
+        current, host = self._ledger.current(credential.name), credential.registry
+        if current is None:
+            return Finding(host, Verdict.CANNOT_TELL, "no version is in use that would have to be accepted")
+        if current.is_useless(self._world.clock.now()):
+            return Finding(host, Verdict.CANNOT_TELL, "the version in use does not work either")
+        try:
+            login = await self._ledger.login(current)
+        except NotFoundError:
+            return Finding(host, Verdict.CANNOT_TELL, "the version in use is just being replaced")
+        finding = await self.probe(credential, login)
+        if finding.verdict is Verdict.ACCEPTED:
+            return None
+        is_refused = finding.verdict is Verdict.REJECTED
+        what = "the registry refuses the version in use as well" if is_refused else "nor whether the one in use does"
+        return replace(finding, evidence=f"{what}: {finding.evidence}")
 
     async def _settled(self, credential: Credential, version: Version) -> Verification:
         """Verify ``version``; where its vendor needs time for a new login, a refusal counts only after that time."""

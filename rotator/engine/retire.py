@@ -11,7 +11,7 @@ from rotator.domain.audit import ENGINE, INTENT, AuditRecord, of_version
 from rotator.domain.events import Crashed, Event, RotationFinished, StoreFailed, VersionEnded
 from rotator.domain.model import Stage, Strategy, Version
 from rotator.domain.retirement import GRACE, Action, Leaving, Retirement, next_action
-from rotator.domain.verdict import Verdict
+from rotator.domain.verdict import Finding, Verdict
 from rotator.engine.credential import Credential
 from rotator.engine.ledger import Ledger
 from rotator.engine.prove import Prover
@@ -191,7 +191,11 @@ class Retirer:
             await self.look(credential, kept)
 
     async def _prove(self, credential: Credential, version: Version) -> None:
-        """Show it to the registry. Dead is only what was seen to be refused."""
+        """Show it to the registry. Dead is only what was seen to be refused while the version in use is accepted."""
+        doubt = await self._prover.doubt(credential)
+        if doubt is not None:
+            self._doubt(credential, version, doubt)
+            return
         try:
             finding = await self._prover.probe(credential, await self._ledger.login(version))
         except NotFoundError:
@@ -207,6 +211,17 @@ class Retirer:
         else:
             self._hold_back(version, None)
             self._tell(version, "failed", f"cannot tell whether it still works: {finding.evidence}", "unavailable")
+
+    def _doubt(self, credential: Credential, version: Version, doubt: Finding) -> None:
+        """Leave every old version of ``credential`` alone for a while: what cannot be told of one cannot of another.
+
+        For long where the version in use was refused: too many refusals close its user name.
+        """
+        pause = LONGEST_PAUSE if doubt.verdict is Verdict.REJECTED else None
+        for one in self._ledger.live_versions(credential.name):
+            if one.stage is Stage.PREVIOUS:
+                self._hold_back(one, pause)
+        self._tell(version, "failed", f"cannot tell whether it still works: {doubt.evidence}", "unavailable")
 
     async def _forget(self, version: Version, why: str) -> None:
         if (kept := self._ledger.kept(version)) is not None and kept.stage is Stage.PREVIOUS:

@@ -135,6 +135,40 @@ async def test_a_crash_between_end_and_proof_is_made_good(twice: Any) -> None:
     assert told(world)[-1] == "dead"
 
 
+async def test_a_registry_that_refuses_everybody_proves_nobody_dead(twice: Any) -> None:
+    """I7: an old version is dead only where the version in use is accepted; until then nobody can tell, for a while."""
+    vendor, world, _ = twice
+    vendor.revokes_nothing = True
+    vendor.refused = {"secret-number-0001", "secret-number-0002"}
+    world.clock.advance(DAY)
+    await world.retirer.turn()
+
+    last = next(event for event in reversed(world.events) if isinstance(event, VersionEnded))
+    assert (told(world), await stage(world, 1)) == (["ended", "failed"], Stage.PREVIOUS)
+    assert last.message == "cannot tell whether it still works: the registry refuses the version in use as well: 401"
+
+    vendor.refused.clear()
+    world.clock.advance(timedelta(minutes=9))
+    await world.retirer.turn()
+    assert len(told(world)) == 2, "each look would be another refusal of the login in use"
+    world.clock.advance(timedelta(minutes=1))
+    await world.retirer.turn()
+    assert told(world)[-1] == "alive"
+
+
+async def test_without_a_version_that_works_nobody_is_shown_an_old_one(twice: Any) -> None:
+    """I7: where the version in use is known not to work, an old one is not shown at all, since nothing would follow."""
+    vendor, world, _ = twice
+    world.clock.advance(DAY)
+    current = world.ledger.current("gitlab")
+    await world.ledger.commit(Changes(versions=[replace(current, rejected_at=world.clock.now())]))
+    await world.retirer.turn()
+
+    last = next(event for event in reversed(world.events) if isinstance(event, VersionEnded))
+    assert (vendor.ended, told(world)) == (["token-1"], ["ended", "failed"])
+    assert last.message == "cannot tell whether it still works: the version in use does not work either"
+
+
 async def test_a_token_of_a_person_is_watched_until_they_end_it(world: Any, target: Callable[..., Any]) -> None:
     """What only a person can end is shown to the registry every six hours after its grace, until it is refused."""
     vendor = world.add("ghcr", target("prod", "web"), strategy=Strategy.READ)
