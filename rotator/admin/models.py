@@ -125,6 +125,8 @@ class TargetView(_View):
     """Why its placements could not be listed; empty when they could."""
     refused: int = 0
     """Placements that policy keeps the credential from; not counted above."""
+    expires_at: datetime | None = None
+    """When the first of what it holds stops working, or did: at its expiry, or since it was refused or ended."""
     policy: tuple[str, ...] = ()
     """Of them, at most 20, and only where one credential is asked for."""
     behind: tuple[DeliveryView, ...] = ()
@@ -141,6 +143,7 @@ class TargetView(_View):
             placements=target.placements,
             error=target.error,
             refused=len(target.refused),
+            expires_at=target.expires_at,
         )
 
     @classmethod

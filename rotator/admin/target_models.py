@@ -28,7 +28,7 @@ class HoldingView(_View):
     placements: int
     confirmed: int
     expires_at: datetime | None
-    """The earliest known expiry among what is held."""
+    """When the first of what is held stops working, or did: at its expiry, or since it was refused or ended."""
     confirmed_at: datetime | None
     proof: Proof | None
     """How the latest confirmation is known."""

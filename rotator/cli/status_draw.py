@@ -62,7 +62,7 @@ def draw_one(credential: CredentialView, standing: Standing, console: Console) -
     if credential.last_success_at is not None:
         lines.append(_fact("last success", f"{span(now - credential.last_success_at)} ago"))
     lines += [_rotation(word, one) for word, one in (("running", credential.running), ("last", credential.last)) if one]
-    lines += [line for target in credential.targets for line in _target(target)]
+    lines += [line for target in credential.targets for line in _target(target, now)]
     if credential.withdrawn:
         text = f"generation {credential.withdrawn} was taken back; rotator versions {credential.name} shows what serves"
         lines.append(_fact("withdrawn", text))
@@ -207,11 +207,13 @@ def _rotation(word: str, rotation: RotationView) -> Text:
     return _fact(word, text)
 
 
-def _target(target: TargetView) -> Iterator[Text]:
+def _target(target: TargetView, now: datetime) -> Iterator[Text]:
     optional = "" if target.required else ", not required"
     yield _fact("target", f"{target.target} ({target.kind}{optional}): {target.confirmed} of {target.placements}")
     if target.error:
         yield _fact("", f"could not be asked: {target.error}")
+    if target.expires_at is not None and target.expires_at <= now:
+        yield _fact("", f"some of what it holds ended at {target.expires_at:%Y-%m-%d %H:%M} UTC")
     for placement in target.policy:
         yield _fact("", f"policy keeps it from {placement}")
     if target.refused > len(target.policy):

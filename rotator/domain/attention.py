@@ -249,7 +249,8 @@ def _of_target(status: CredentialStatus, target: TargetStatus, now: datetime) ->
     left = ends.left(now)
     is_urgent = target.required and left is not None and left <= SHORTEST_NOTICE
     severity = Severity.CRITICAL if is_urgent else Severity.WARNING
-    until = f"; what it holds expires at {_written(ends)}" if left is not None else ""
+    verb = "ended" if ends.is_past(now) else "expires"
+    until = f"; what it holds {verb} at {_written(ends)}" if left is not None else ""
     awaiting = next((one for one in target.behind if one.state is DeliveryState.AWAITING), None)
     if awaiting is not None:
         message, _, hint = awaiting.message.partition(". ")

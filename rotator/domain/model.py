@@ -177,6 +177,12 @@ class Version:
         """Return whether it is of ``maker``, who alone can end it."""
         return self.maker in {"", maker}
 
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it stops working, as far as is known: at its expiry, or since it was refused or ended. Else None."""
+        known = (self.expiry.at, self.rejected_at, self.ended_at, self.dead_at)
+        return min((at for at in known if at is not None), default=None)
+
     def is_useless(self, now: datetime) -> bool:
         """Return whether it is known not to work: the registry refused it last, or it has expired."""
         return self.rejected_at is not None or self.expiry.is_past(now)

@@ -40,7 +40,7 @@ class Holding:
         held: The lowest generation that a placement confirmed; 0 where one confirmed none.
         placements: Placements known.
         confirmed: Of them, those that confirmed ``wanted`` or a newer one.
-        expires_at: The earliest known expiry among what is held; None when none is known.
+        expires_at: When the first of what is held stops working, or did; None when no end is known.
         confirmed_at: The latest confirmation; None when there was none.
         proof: How that one is known; None when there was none.
         behind: Deliveries that have not confirmed it, at most 20.

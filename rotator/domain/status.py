@@ -44,7 +44,8 @@ class TargetStatus:
         confirmed: Placements that confirmed the version in use.
         placements: Placements known.
         behind: Deliveries that have not confirmed it, at most 20, oldest generation first.
-        expires_at: The earliest known expiry among the versions that its placements hold; None when none is known.
+        expires_at: When the first of the versions that its placements hold stops working, or did: at its expiry, or
+            since its registry refused it or its vendor ended it. None when no end is known.
         confirmed_at: The latest confirmation; None when there was none.
         error: Why its placements could not be listed; empty when they could.
         refused: Placements that policy keeps the credential from; they are not counted above.

@@ -40,6 +40,7 @@ class Ledger:
         self._trail = trail or AuditTrail()
         self._records: dict[str, Record] = {}
         self._versions: dict[str, dict[int, Version]] = defaultdict(dict)
+        self._bygone: dict[str, dict[int, Version]] = defaultdict(dict)
         self._newest: dict[tuple[str, Stage], Version] = {}
         self._rotations: dict[str, Rotation] = {}
         self._last: dict[str, Rotation] = {}
@@ -63,6 +64,7 @@ class Ledger:
             memory.clear()
         self._deliveries.clear()
         self._places.clear()
+        self._bygone.clear()
         self._remember(
             Changes(
                 records=snapshot.records,
@@ -72,6 +74,8 @@ class Ledger:
                 samples=snapshot.samples,
             )
         )
+        for version in snapshot.held:
+            self._bygone[version.credential][version.generation] = version
         self._is_in_doubt = False
 
     async def clear_doubt(self) -> None:
@@ -208,6 +212,16 @@ class Ledger:
         """Yield the latest delivery of ``credential`` to each placement of ``target``."""
         yield from self._places[credential][target].values()
 
+    def versions_at(self, target: str, credential: str) -> Sequence[Version]:
+        """Return the versions that placements of ``target`` were last confirmed to hold, oldest first.
+
+        Also those that are no longer live: a placement that was not reached since may hold one for long.
+        """
+        held = {one.confirmed_generation for one in self.deliveries_of(target, credential)}
+        live, bygone = self._versions[credential], self._bygone[credential]
+        found = (live.get(generation) or bygone.get(generation) for generation in sorted(held))
+        return [version for version in found if version is not None]
+
     def wanted_at(self, target: str, placement: str, credential: str) -> Version | None:
         """Return the version that ``placement`` must hold: a newer one once its delivery there began, else current.
 
@@ -282,9 +296,10 @@ class Ledger:
             kept = self._versions[version.credential]
             kept[version.generation] = version
             for generation in [g for g, old in kept.items() if old.stage in _FORGOTTEN and g < version.generation]:
-                del kept[generation]
+                self._bygone[version.credential][generation] = kept.pop(generation)
         for credential in {version.credential for version in changes.versions}:
             self._index(credential)
+            self._let_go(credential)
         for rotation in changes.rotations:
             if rotation.state in ENDED:
                 self._close(rotation)
@@ -304,6 +319,13 @@ class Ledger:
         self._places[credential][target].pop(placement, None)
         if not by_credential:
             self._deliveries[target].pop(placement, None)
+
+    def _let_go(self, credential: str) -> None:
+        """Forget the versions of ``credential`` that are neither live nor at any placement."""
+        begun = (one for placements in self._places[credential].values() for one in placements.values())
+        held = {generation for one in begun for generation in (one.generation, one.confirmed_generation)}
+        bygone = self._bygone[credential]
+        self._bygone[credential] = {number: bygone[number] for number in held & bygone.keys()}
 
     def _index(self, credential: str) -> None:
         newest = {version.stage: version for _, version in sorted(self._versions[credential].items())}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rotator.domain.model import Delivery
+from rotator.domain.outage import first_end
 from rotator.domain.place import Holding, PlaceStatus, judge_place
 from rotator.engine.credential import DeliveryTarget
 from rotator.engine.ledger import Ledger
@@ -75,15 +76,13 @@ def _holding(target: DeliveryTarget, credential: str, ledger: Ledger, rollout: R
     behind = [one for one in deliveries if not wanted or one.confirmed_generation < wanted]
     confirmed = [one for one in deliveries if one.confirmed_generation]
     newest = max(_confirmations(confirmed), key=lambda one: one.at, default=None)
-    held = {one.confirmed_generation for one in confirmed}
-    expiries = (one.expiry.at for one in ledger.live_versions(credential) if one.generation in held)
     return Holding(
         credential,
         wanted,
         held=min((one.confirmed_generation for one in deliveries), default=0),
         placements=len(deliveries),
         confirmed=len(deliveries) - len(behind),
-        expires_at=min((at for at in expiries if at is not None), default=None),
+        expires_at=first_end(ledger.versions_at(target.name, credential)),
         confirmed_at=newest.at if newest else None,
         proof=newest.proof if newest else None,
         behind=tuple(rollout.turns.explained(target, one, current) for one in behind[:SHOWN]),

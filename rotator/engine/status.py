@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rotator.domain.history import OldVersion
 from rotator.domain.image import ImageStatus
 from rotator.domain.model import Delivery, Stage, Version
+from rotator.domain.outage import first_end
 from rotator.domain.privilege import Privilege
 from rotator.domain.schedule import replaced_at
 from rotator.domain.status import CredentialStatus, TargetStatus, health_of
@@ -107,7 +108,7 @@ def _target_status(
         confirmed=len(deliveries) - len(behind),
         placements=len(deliveries),
         behind=tuple(rollout.turns.explained(target, one, current) for one in behind[:SHOWN_BEHIND]),
-        expires_at=_earliest_expiry(deliveries, credential, ledger),
+        expires_at=first_end(ledger.versions_at(target.name, credential)),
         confirmed_at=max(confirmed_at, default=None),
         error=rollout.unlisted(target.name),
         refused=rollout.refusals.of(target.name, credential),
@@ -121,9 +122,3 @@ def _has_confirmed(delivery: Delivery, current: Version | None) -> bool:
 
 def _oldest_first(delivery: Delivery) -> tuple[int, str]:
     return delivery.confirmed_generation, delivery.placement
-
-
-def _earliest_expiry(deliveries: Sequence[Delivery], credential: str, ledger: Ledger) -> datetime | None:
-    held = {one.confirmed_generation for one in deliveries}
-    versions = (version for version in ledger.live_versions(credential) if version.generation in held)
-    return min((version.expiry.at for version in versions if version.expiry.at is not None), default=None)

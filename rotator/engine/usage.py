@@ -33,13 +33,13 @@ def _holder(target: DeliveryTarget, credential: str, ledger: Ledger, rollout: Ro
         tuple(sorted(one.placement for one in held)),
         len(deliveries) - len(held),
         max((one.at for one in held if one.confirmed_generation == one.generation), default=None),
-        tuple(_expiries(held, credential, ledger)),
+        tuple(_expiries(target.name, held, credential, ledger)),
         rollout.unlisted(target.name),
     )
 
 
-def _expiries(held: list[Delivery], credential: str, ledger: Ledger) -> Iterator[Expiry]:
+def _expiries(target: str, held: list[Delivery], credential: str, ledger: Ledger) -> Iterator[Expiry]:
     """Yield the expiry of each version that is held, once."""
-    live = {one.generation: one.expiry for one in ledger.live_versions(credential)}
+    known = {one.generation: one.expiry for one in ledger.versions_at(target, credential)}
     for generation in sorted({one.confirmed_generation for one in held}):
-        yield live.get(generation, UNKNOWN)
+        yield known.get(generation, UNKNOWN)

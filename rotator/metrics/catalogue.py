@@ -115,7 +115,8 @@ CATALOGUE: Mapping[str, Family] = {
         "1 if every placement of the target confirmed the version in use, else 0.", *_TARGET
     ),
     "rotator_target_expiry_timestamp_seconds": _gauge(
-        "Earliest expiry among what the placements hold; +Inf for never, absent when unknown.", *_TARGET
+        "When the first of what its placements hold ends, or was refused; +Inf for never, absent when unknown.",
+        *_TARGET,
     ),
     "rotator_targets": _gauge("Targets by the worst state among their credentials.", "kind", "state"),
     "rotator_target_drift_repairs_total": _counter(

@@ -228,7 +228,8 @@ def _facts(status: CredentialStatus, now: datetime) -> list[Fact]:
         facts.append(Fact("held back", status.held))
     deadline = status.outage_deadline
     if deadline is not None:
-        text = f"if the source is down, {deadline.target} is the first without a valid login"
+        first = f"if the source is down, {deadline.target} is the first without a valid login"
+        text = first if deadline.at > now else f"used up: {deadline.target} holds what ended"
         facts.append(Fact("outage budget", text, moment(deadline.at, now)))
     return facts
 

@@ -175,4 +175,6 @@ def _text(target: TargetStatus, now: datetime) -> str:
     if not target.placements:
         return f"no place is known{refused}"
     at = f", last {relative(target.confirmed_at, now)}" if target.confirmed_at is not None else ""
-    return f"{target.confirmed:,} of {counted(target.placements, 'place')} confirmed it{at}{refused}"
+    ended = target.expires_at if target.expires_at is not None and target.expires_at <= now else None
+    lost = f"; some of what it holds ended {relative(ended, now)}" if ended is not None else ""
+    return f"{target.confirmed:,} of {counted(target.placements, 'place')} confirmed it{at}{lost}{refused}"

@@ -51,6 +51,7 @@ class Snapshot:
         rotations: Running and delivering ones, and the newest of each credential; oldest first.
         deliveries: All.
         samples: All that are kept, oldest first.
+        held: Versions of other stages that a placement was last confirmed to hold: it was not reached since.
     """
 
     records: Sequence[Record]
@@ -58,6 +59,7 @@ class Snapshot:
     rotations: Sequence[Rotation]
     deliveries: Sequence[Delivery]
     samples: Sequence[Sample] = ()
+    held: Sequence[Version] = ()
 
 
 class Store(Protocol):

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Delete, Row, Select, Table, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Delete, Row, Select, Table, and_, bindparam, delete, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rotator.domain.audit import AuditVerdict, ChainedRecord
@@ -42,7 +42,8 @@ class SqlStore:
     """A `rotator.ports.Store` in a relational database. Make one with `open_store`.
 
     What ended long ago is forgotten in the transaction that ends the next: of each credential the newest
-    `KEPT_ROTATIONS` rotations and `KEPT_DEAD_VERSIONS` dead versions stay, and `KEPT_SAMPLES` samples of its headroom.
+    `KEPT_ROTATIONS` rotations and `KEPT_DEAD_VERSIONS` dead versions stay, those that a placement still holds, and
+    `KEPT_SAMPLES` samples of its headroom.
 
     Args:
         database: Where.
@@ -67,6 +68,7 @@ class SqlStore:
     async def load(self) -> Snapshot:
         """Return all that is live, as of one moment, and after every commit of ours: see `Database.read_settled`."""
         versions = select(tables.versions).where(tables.versions.c.stage.in_(LIVE_STAGES))
+        held = select(tables.versions).where(_IS_DEAD, _IS_HELD)
         newest = select(func.max(tables.rotations.c.id)).group_by(tables.rotations.c.credential)
         rotations = select(tables.rotations).where(
             tables.rotations.c.state.in_(LIVE_STATES) | tables.rotations.c.id.in_(newest)
@@ -81,6 +83,7 @@ class SqlStore:
                 rotations=[rows.rotation_of(row) for row in await connection.execute(rotations.order_by("id"))],
                 deliveries=[rows.delivery_of(row) for row in await connection.execute(select(tables.deliveries))],
                 samples=[rows.sample_of(row) for row in await connection.execute(samples)],
+                held=[rows.version_of(row) for row in await connection.execute(held)],
             )
 
         return await self._database.read_settled(read)
@@ -243,11 +246,14 @@ _UNSEAL = (
     .where(tables.versions.c.credential == bindparam("of"), tables.versions.c.generation == bindparam("at_generation"))
     .values(sealed=None)
 )
+_IS_HELD = tuple_(tables.versions.c.credential, tables.versions.c.generation).in_(
+    select(tables.deliveries.c.credential, tables.deliveries.c.confirmed_generation)
+)
 _IS_DEAD = and_(*(tables.versions.c.stage != stage for stage in LIVE_STAGES))
 _HAS_ENDED = or_(*(tables.rotations.c.state == state for state in sorted(ENDED)))
 _SAME_REGISTRY = tables.headroom_samples.c.registry == bindparam("at_registry")
 _OLD_SAMPLES = _all_but_newest(tables.headroom_samples, "at", _SAME_REGISTRY, KEPT_SAMPLES)
-_OLD_VERSIONS = _all_but_newest(tables.versions, "generation", _IS_DEAD, KEPT_DEAD_VERSIONS)
+_OLD_VERSIONS = _all_but_newest(tables.versions, "generation", _IS_DEAD, KEPT_DEAD_VERSIONS).where(~_IS_HELD)
 _OLD_ROTATIONS = _all_but_newest(tables.rotations, "id", _HAS_ENDED, KEPT_ROTATIONS)
 
 

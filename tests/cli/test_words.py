@@ -297,6 +297,13 @@ def test_the_outage_budget_is_said(after: timedelta, text: str) -> None:
     assert f"outage       {text}" in _draw(view, 160)
 
 
+def test_a_target_that_holds_what_ended_says_so() -> None:
+    """I7: at a target that holds a login that does not work any more it is said since when."""
+    ended = "some of what it holds ended at 2026-11-23 12:00 UTC"
+    assert ended in _draw(_view(targets=(_target(expires_at=NOW),)), 160)
+    assert ended not in _draw(_view(targets=(_target(expires_at=NOW + timedelta(seconds=1)),)), 160)
+
+
 def test_an_end_that_nobody_knows_is_not_said() -> None:
     """Where no expiry is known, no outage budget is claimed."""
     assert "outage" not in _draw(_view(), 160)

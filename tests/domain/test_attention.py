@@ -149,7 +149,7 @@ def test_what_mends_itself_needs_nobody(standing: CredentialStatus) -> None:
             status(version(), targets=(replace(LATE, behind=(WAITS,), expires_at=NOW),)),
             Kind.AWAITING,
             CRITICAL,
-            "what it holds expires at 2026-01-01 12:00:00Z",
+            "what it holds ended at 2026-01-01 12:00:00Z",
         ),
         (status(version(), images=(IMAGE,)), Kind.IMAGE, WARNING, "r.example/site:7 does not pull: no such tag"),
     ],

@@ -368,7 +368,10 @@ class MemoryStore:
             raise self.fault
         rotations = sorted(self.journal.values(), key=lambda rotation: rotation.id)
         live = [version for version in self.kept.values() if version.stage in LIVE]
-        return Snapshot(list(self.records.values()), live, rotations, list(self.delivered.values()), list(self.samples))
+        delivered = list(self.delivered.values())
+        spots = {(one.credential, one.confirmed_generation) for one in delivered}
+        held = [one for key, one in self.kept.items() if key in spots and one.stage not in LIVE]
+        return Snapshot(list(self.records.values()), live, rotations, delivered, list(self.samples), held)
 
     async def commit(self, changes: Changes) -> None:
         """Write ``changes``."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from rotator.domain.model import Expiry
+from rotator.domain.outage import Deadline
 from rotator.domain.status import CredentialStatus, Health
+from rotator.engine.places import place_status
 from rotator.engine.status import SHOWN_BEHIND, credential_status
+from rotator.engine.usage import usage_of
 from rotator.errors import UnavailableError
+from rotator.ports import Changes
 
 HOUR = timedelta(hours=1)
 
@@ -99,3 +104,57 @@ async def test_an_expired_version_is_said_to_be_expired(world: Any, target: Call
     assert now.last.error == "unavailable"
     assert now.current is not None
     assert now.current.expiry == Expiry(world.clock.now() - HOUR)
+
+
+async def test_a_target_that_holds_what_expired_long_ago_is_the_deadline(
+    world: Any, target: Callable[..., Any]
+) -> None:
+    """I1, I7: what a target that was not reached holds is known after two more rotations, and after a restart."""
+    prod, edge = target("prod", "web"), target("edge", "node")
+    world.add("ecr", prod, edge)
+    await world.rotate("ecr")
+    first = world.ledger.current("ecr").expiry.at
+    edge.faults["node"] = UnavailableError("down")
+    for _ in range(3):
+        world.clock.advance(5 * HOUR)
+        await world.rotate("ecr")
+    assert [one.generation for one in world.ledger.live_versions("ecr") if one.generation == 1] == []
+
+    for _ in range(2):
+        now = status(world)
+        assert now.outage_deadline == Deadline(first, "edge")
+        held = usage_of(world.credentials["ecr"], world.ledger, world.rollout, (), world.clock.now()).holders[1]
+        assert [one.at for one in held.expiries] == [first]
+        (there,) = place_status(world.credentials["ecr"].targets[1], world.ledger, world.rollout).holdings
+        assert there.expires_at == first
+        await world.restart()
+
+    del edge.faults["node"]
+    await world.rotate("ecr")
+    assert status(world).outage_deadline == Deadline(world.ledger.current("ecr").expiry.at, "prod")
+
+
+async def test_what_is_held_is_known_however_many_versions_came_after(
+    memory_world: Callable[..., Any], target: Callable[..., Any]
+) -> None:
+    """What was let go of is remembered as long as a placement holds it, and no longer."""
+    world, edge = memory_world(), target("edge", "node")
+    world.add("ecr", target("prod", "web"), edge)
+    await world.rotate("ecr")
+    edge.faults["node"] = UnavailableError("down")
+    for _ in range(5):
+        await world.rotate("ecr")
+
+    assert [one.generation for one in world.ledger.versions_at("edge", "ecr")] == [1]
+    assert len(world.ledger._bygone["ecr"]) == 1
+
+
+async def test_what_the_registry_refuses_has_ended(world: Any, target: Callable[..., Any]) -> None:
+    """I7: a target that holds a version that is refused is without a valid login since then, not at its expiry."""
+    world.add("ecr", target("prod", "web"))
+    await world.rotate("ecr")
+    world.clock.advance(HOUR)
+    refused = replace(world.ledger.current("ecr"), rejected_at=world.clock.now())
+    await world.ledger.commit(Changes(versions=[refused]))
+
+    assert status(world).outage_deadline == Deadline(world.clock.now(), "prod")

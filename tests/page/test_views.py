@@ -264,6 +264,14 @@ def test_a_cell_has_generation_and_state(at: TargetStatus, word: str, generation
     assert (cell.state.word, cell.generation) == (word, generation)
 
 
+def test_a_cell_says_that_what_is_held_has_ended() -> None:
+    """I7: where some place holds a login that does not work any more, the cell's text says since when."""
+    late = delivery(DeliveryState.FAILED)
+
+    assert "; some of what it holds ended now" in cell_of(target("prod", late, expires_at=NOW), 3, NOW).text
+    assert "ended" not in cell_of(target("prod", late), 3, NOW).text
+
+
 def test_of_many_only_the_odd_are_drawn() -> None:
     """Of more than a page the first page draws what is not in order, and says how much it leaves out."""
     good = [status(f"good{number:03}") for number in range(PER_PAGE)]

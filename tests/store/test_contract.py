@@ -255,6 +255,23 @@ async def test_sealed_text_of_a_dead_version_is_wiped(tmp_path: Path, open_state
     assert sealed not in path.read_bytes()
 
 
+async def test_dead_versions_that_are_held_are_loaded_and_kept(store: Store) -> None:
+    """What a placement holds is loaded beside the live versions and outlives its like, until nothing holds it."""
+    dead = [version(number, Stage.RETIRED) for number in range(1, 3)]
+    await store.commit(Changes(records=[Record("ecr", 2)], versions=dead, deliveries=[delivery(generation=1)]))
+    snapshot = await store.load()
+    assert (snapshot.versions, snapshot.held) == ([], [dead[0]])
+
+    for number in range(3, 60):
+        await store.commit(Changes(versions=[version(number, Stage.RETIRED)]))
+    assert (await store.load()).held == [dead[0]]
+    assert [one.generation for one in await store.versions("ecr")][-2:] == [10, 1]
+
+    await store.commit(Changes(deliveries=[delivery(generation=59)], versions=[version(60, Stage.RETIRED)]))
+    assert [one.generation for one in (await store.load()).held] == [59]
+    assert [one.generation for one in await store.versions("ecr")][-1] == 11
+
+
 async def test_load_returns_the_newest_rotation_of_each_credential(store: Store) -> None:
     """Of each credential the running, the delivering and the newest rotation are loaded, oldest first."""
     rotations = [
