@@ -19,9 +19,9 @@ import structlog
 from sqlalchemy.engine import make_url
 
 from rotator.config.credential import CredentialConfig
-from rotator.config.policy import destination_of, subject_of
 from rotator.config.ref import SecretRef
 from rotator.config.root import AuditConfig, Config, StoreConfig
+from rotator.config.subject import destination_of, subject_of
 from rotator.domain.attention import Need, Severity
 from rotator.domain.events import Event
 from rotator.domain.model import UNKNOWN, Expiry
@@ -152,7 +152,8 @@ def _only_in(config: Config, target: str, credentials: Iterable[str]) -> dict[st
     """Return in which namespaces of ``target`` policy allows each of ``credentials``; absent where in all."""
     rules, destination = config.policy.all_rules(), destination_of(target, config.targets[target])
     allowed = {
-        name: namespaces_for(rules, subject_of(name, config.credentials[name]), destination) for name in credentials
+        name: namespaces_for(rules, subject_of(name, config.credentials[name], config.registries), destination)
+        for name in credentials
     }
     return {name: namespaces for name, namespaces in allowed.items() if namespaces is not None}
 

@@ -57,6 +57,7 @@ class Document:
         places: Where each value is; a key's own line for a value of a mapping.
         mistakes: What was refused while reading.
         spoiled: Paths of values that were refused and stand as None; nothing more is to be said about them.
+        fragments: By section, the names of entries that stand in a file of a directory which may not hold the policy.
         complete: False when part of a file could not be read at all, so that what is missing proves nothing.
     """
 
@@ -64,6 +65,7 @@ class Document:
     places: dict[KeyPath, Place] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
     spoiled: set[KeyPath] = field(default_factory=set)
+    fragments: dict[str, set[str]] = field(default_factory=dict)
     complete: bool = True
 
 

@@ -43,9 +43,14 @@ def read(path: Path) -> Document:
 
 
 def _guard(file: Path, document: Document) -> None:
-    """Refuse a policy that stands where fragments stand: whoever may write one of those must not widen it."""
+    """Note what stands where fragments stand, and refuse a policy there: whoever writes one must not widen it."""
+    if _MAIN.fullmatch(file.name):
+        return
+    for section in SHARED:
+        entries = document.data.get(section)
+        document.fragments[section] = set(entries) if isinstance(entries, dict) else set()
     path = (_GUARDED,)
-    if _GUARDED in document.data and not _MAIN.fullmatch(file.name):
+    if _GUARDED in document.data:
         text = "belongs into rotator.yaml or 00-*.yaml of this directory, so that no other file of it can widen it"
         document.mistakes.append(Mistake(document.places[path], path, text))
         document.spoiled.add(path)
@@ -59,6 +64,8 @@ def merge(documents: Sequence[Document]) -> Document:
         merged.spoiled.update(document.spoiled)
         for section in document.data:
             _add(merged, document, section)
+        for section, names in document.fragments.items():
+            merged.fragments.setdefault(section, set()).update(names)
         for path, place in document.places.items():
             merged.places.setdefault(path, place)
     return merged

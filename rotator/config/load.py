@@ -85,6 +85,7 @@ class _Reader:
             credentials={**self.sections["credentials"], **self.salvaged},
             has_vault=self.document.data.get("vault") is not None,
             target_names=frozenset(self._entries("targets")),
+            fragment_targets=frozenset(self.document.fragments.get("targets", ())),
         )
 
     def config(self) -> Config:

@@ -25,6 +25,7 @@ class Parts:
 
     Args:
         target_names: Every target that was written, also those that are not valid.
+        fragment_targets: Those of them that stand in a file of a directory which may not hold the policy.
         has_vault: Whether a ``vault`` section was written, valid or not.
     """
 
@@ -39,6 +40,7 @@ class Parts:
     targets: Mapping[str, TargetConfig] = field(default_factory=dict)
     notifications: Mapping[str, WebhookDestination | SlackDestination] = field(default_factory=dict)
     target_names: frozenset[str] = frozenset()
+    fragment_targets: frozenset[str] = frozenset()
 
     def models(self) -> Iterator[tuple[KeyPath, BaseModel]]:
         """Yield every part with the path it stands at."""

@@ -6,12 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from rotator.config.credential import CredentialConfig
 from rotator.config.duration import Duration
-from rotator.config.ref import SecretRef
-from rotator.config.target import TargetConfig
-from rotator.config.walk import walk
-from rotator.domain.policy import Destination, Renewal, Rule, Subject
+from rotator.domain.policy import Renewal, Rule
 
 Pattern = Annotated[str, Field(min_length=1, max_length=253)]
 
@@ -37,7 +33,13 @@ class RuleConfig(_Section):
 
     reads: Patterns | None = None
     """Where their secrets may be read, as ``vault:team-a/*`` or ``file:/etc/team-a/*``: else whoever may write
-    credentials could read everybody's under another name. None: anywhere."""
+    credentials could read everybody's under another name. Counts for a target's own secrets too, where the target is
+    not written beside the policy. None: anywhere."""
+
+    registries: Patterns | None = None
+    """Who may be shown their logins and what they are issued with, as ``host[:port]``: the registry, and every token
+    server, proxy and address that the credential or the registry's entry names; all must match. Without it, a login
+    that may be read can be shown to a registry of its writer's choice. None: anybody."""
 
     targets: Patterns | None = None
     """Names of targets. None: all."""
@@ -54,7 +56,9 @@ class RuleConfig(_Section):
 
     def rule(self) -> Rule:
         """Return the rule as the domain knows it."""
-        return Rule(self.credentials, self.reads, self.targets, self.kinds, self.namespaces, self.hosts)
+        return Rule(
+            self.credentials, self.reads, self.registries, self.targets, self.kinds, self.namespaces, self.hosts
+        )
 
 
 class RenewalConfig(_Section):
@@ -86,14 +90,3 @@ class PolicyConfig(_Section):
     def all_rules(self) -> tuple[Rule, ...] | None:
         """Return the rules as the domain knows them; None where everything may go everywhere."""
         return None if self.rules is None else tuple(one.rule() for one in self.rules)
-
-
-def subject_of(name: str, options: CredentialConfig) -> Subject:
-    """Return a credential as rules see it."""
-    reads = [str(value) for _, value in walk(options, ()) if isinstance(value, SecretRef)]
-    return Subject(name, tuple(reads))
-
-
-def destination_of(name: str, options: TargetConfig) -> Destination:
-    """Return a target as rules see it."""
-    return Destination(name, options.type, options.hosts_sent_to(), type(options).has_namespaces)

@@ -8,23 +8,39 @@ from datetime import timedelta
 from rotator.config.credential import CredentialConfig
 from rotator.config.duration import render_duration
 from rotator.config.parts import Finding, Parts
-from rotator.config.policy import destination_of, subject_of
-from rotator.domain.policy import Renewal, why_refused
+from rotator.config.subject import destination_of, subject_of
+from rotator.domain.policy import Renewal, why_not_at_all, why_refused, why_target_refused
 
 
 def _deliveries_are_allowed(parts: Parts) -> Iterator[Finding]:
-    """What no rule allows is refused before anything runs; namespaces show at run time only."""
+    """What no rule allows is refused before anything runs, delivered or not: a login is shown to its registry, too.
+
+    Namespaces show at run time only.
+    """
     rules = parts.policy.all_rules() if parts.policy is not None else None
     if rules is None:
         return
     for name, credential in parts.credentials.items():
-        subject = subject_of(name, credential)
+        subject = subject_of(name, credential, parts.registries)
+        if why := why_not_at_all(rules, subject):
+            yield ("credentials", name), f"is not allowed by policy: {why}; change it, or have a rule added"
+            continue
         for index, target in enumerate(credential.deliver_to):
             options = parts.targets.get(target)
             why = why_refused(rules, subject, destination_of(target, options)) if options is not None else ""
             if why:
                 path = ("credentials", name, "deliver_to", index)
                 yield path, f"is not allowed by policy: {why}; deliver it elsewhere, or have a rule added"
+
+
+def _targets_read_their_own(parts: Parts) -> Iterator[Finding]:
+    """Whoever may write a target, and not the policy, must not have it show somebody else's secret to a server."""
+    rules = parts.policy.all_rules() if parts.policy is not None else None
+    for name in sorted(parts.fragment_targets & parts.targets.keys()):
+        why = why_target_refused(rules, destination_of(name, parts.targets[name]))
+        if why:
+            text = f"is not allowed by policy: {why}; read another, write it beside the policy, or have a rule added"
+            yield ("targets", name), text
 
 
 def _times_are_allowed(parts: Parts) -> Iterator[Finding]:
@@ -70,6 +86,7 @@ def _limits_can_work(parts: Parts) -> Iterator[Finding]:
 
 POLICY_RULES: tuple[Callable[[Parts], Iterator[Finding]], ...] = (
     _deliveries_are_allowed,
+    _targets_read_their_own,
     _times_are_allowed,
     _limits_can_work,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations, product
 
 from rotator.config.parts import Finding, Parts
-from rotator.config.policy import destination_of, subject_of
+from rotator.config.subject import destination_of, subject_of
 from rotator.domain.extent import Extent
 from rotator.domain.policy import namespaces_for
 from rotator.domain.site import EVERYWHERE, Load, Site, clash
@@ -54,5 +54,7 @@ def _within(parts: Parts, credential: str, target: str) -> Extent:
     if parts.policy is None or not parts.targets[target].has_namespaces:
         return EVERYWHERE
     rules, destination = parts.policy.all_rules(), destination_of(target, parts.targets[target])
-    allowed = namespaces_for(rules, subject_of(credential, parts.credentials[credential]), destination)
+    allowed = namespaces_for(
+        rules, subject_of(credential, parts.credentials[credential], parts.registries), destination
+    )
     return EVERYWHERE if allowed is None else Extent(tuple(allowed))

@@ -54,6 +54,10 @@ class TargetConfig(BaseModel):
         """Return the hosts, without ports, that these options have logins sent to; empty where they name none."""
         return ()
 
+    def secret_files(self) -> tuple[str, ...]:
+        """Return the paths of files with secrets of its own that these options name other than as a `SecretRef`."""
+        return ()
+
     def sites(self) -> tuple[Site, ...]:
         """Return where these options have logins written; empty where they do not tell.
 

@@ -22,10 +22,13 @@ class Subject:
     Args:
         name: Its name.
         reads: Where its secrets are read, each as ``source:location``; empty when it reads none.
+        shown_to: Who sees them, or the login, wherever it is delivered: ``host[:port]`` of its registry first, then of
+            whatever else its options and those of its registry name.
     """
 
     name: str
     reads: tuple[str, ...] = ()
+    shown_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,14 @@ class Destination:
         kind: Its kind.
         hosts: Hosts that its configuration sends to, without ports; empty when it names none.
         has_namespaces: Whether its placements are called ``namespace/name``.
+        reads: Where it reads secrets of its own, each as ``source:location``; empty when it reads none.
     """
 
     name: str
     kind: str
     hosts: tuple[str, ...] = ()
     has_namespaces: bool = False
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Rule:
     Args:
         credentials: Names of credentials.
         reads: Where all their secrets must be read, as ``source:location``.
+        registries: Who may see them, as ``host[:port]``: all to whom the credential's options show them must match.
         targets: Names of targets.
         kinds: Kinds of targets.
         namespaces: Namespaces of the placements; no target without namespaces meets it.
@@ -60,6 +66,7 @@ class Rule:
 
     credentials: tuple[str, ...]
     reads: Patterns = None
+    registries: Patterns = None
     targets: Patterns = None
     kinds: Patterns = None
     namespaces: Patterns = None
@@ -81,6 +88,33 @@ class Renewal:
     not_more_often_than: timedelta | None = None
 
 
+def why_not_at_all(rules: Sequence[Rule] | None, subject: Subject) -> str:
+    """Return why ``subject`` may not even be kept fresh, wherever it goes; empty when it may.
+
+    A credential is read, and shown to its registry, without being delivered anywhere.
+
+    Args:
+        rules: All rules; None where there are none.
+        subject: The credential.
+    """
+    if rules is None:
+        return ""
+    return _joined([next(_about(rule, subject), "") for rule in rules], rules, subject)
+
+
+def why_target_refused(rules: Sequence[Rule] | None, destination: Destination) -> str:
+    """Return why no rule lets ``destination`` read what it reads; empty when one does, or it reads nothing.
+
+    Args:
+        rules: All rules; None where there are none.
+        destination: A target that somebody wrote who may not write the rules.
+    """
+    if rules is None or not destination.reads:
+        return ""
+    whys = [next(_target_reads(rule, destination), "") for rule in rules]
+    return "" if "" in whys else "; ".join(dict.fromkeys(whys)) or "there is no rule"
+
+
 def why_refused(rules: Sequence[Rule] | None, subject: Subject, destination: Destination) -> str:
     """Return why ``subject`` may go nowhere in ``destination``; empty when it may, at least to some placement.
 
@@ -89,13 +123,17 @@ def why_refused(rules: Sequence[Rule] | None, subject: Subject, destination: Des
         subject: The credential.
         destination: The target.
     """
-    if rules is None or any(not _unmet(rule, subject, destination) for rule in rules):
+    if rules is None:
         return ""
-    near = [rule for rule in rules if _matches(subject.name, rule.credentials)]
-    if not near:
-        return f"no rule is about {subject.name}"
-    whys = dict.fromkeys(_unmet(rule, subject, destination) for rule in near)
-    return "; ".join(whys)
+    return _joined([_unmet(rule, subject, destination) for rule in rules], rules, subject)
+
+
+def _joined(whys: Sequence[str], rules: Sequence[Rule], subject: Subject) -> str:
+    """Return what the rules that are about ``subject`` lack; empty when one lacks nothing."""
+    if "" in whys:
+        return ""
+    near = [why for why, rule in zip(whys, rules, strict=True) if _matches(subject.name, rule.credentials)]
+    return "; ".join(dict.fromkeys(near)) or f"no rule is about {subject.name}"
 
 
 def namespaces_for(rules: Sequence[Rule] | None, subject: Subject, destination: Destination) -> Patterns:
@@ -126,11 +164,32 @@ def _unmet(rule: Rule, subject: Subject, destination: Destination) -> str:
 
 
 def _conditions(rule: Rule, subject: Subject, destination: Destination) -> Iterator[str]:
+    yield from _about(rule, subject)
+    yield from _place(rule, destination)
+
+
+def _about(rule: Rule, subject: Subject) -> Iterator[str]:
+    """Yield each condition about a credential itself that is not met."""
     if not _matches(subject.name, rule.credentials):
         yield f"no rule is about {subject.name}"
     outside = [one for one in subject.reads if not _may_read(one, rule.reads)]
     if outside:
         yield f"the rule about it allows reads {_listed(rule.reads)}, and its secret is at {outside[0]}"
+    seen_by = [host for host in subject.shown_to if not _matches(host, rule.registries)]
+    if seen_by:
+        yield f"the rule about it allows registries {_listed(rule.registries)}, and it is shown to {seen_by[0]}"
+
+
+def _target_reads(rule: Rule, destination: Destination) -> Iterator[str]:
+    """Yield what keeps a rule from letting a target read what it reads."""
+    yield from _place(rule, destination)
+    outside = [one for one in destination.reads if not _may_read(one, rule.reads)]
+    if outside:
+        yield f"a rule allows reads {_listed(rule.reads)}, and it reads {outside[0]}"
+
+
+def _place(rule: Rule, destination: Destination) -> Iterator[str]:
+    """Yield each condition about a target that is not met."""
     if not _matches(destination.name, rule.targets):
         yield f"the rule about it allows targets {_listed(rule.targets)}"
     if not _matches(destination.kind, rule.kinds):

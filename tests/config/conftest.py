@@ -79,6 +79,9 @@ class Shelf(TargetConfig):
     tag: str | None = None
     """A text that may look like a number."""
 
+    lock: SecretRef | None = None
+    """What opens it."""
+
     insecure: bool = False
     """Whether the shelf stands outdoors."""
 

@@ -198,3 +198,33 @@ def test_a_fragment_cannot_widen_the_policy(others: dict[str, str], tmp_path: Pa
         "000-team.yaml:1: policy: belongs into rotator.yaml or 00-*.yaml of this directory, "
         "so that no other file of it can widen it"
     ) in _texts(path)
+
+
+RULES = "policy: {rules: [{credentials: ['*'], reads: ['file:/run/team-a/*'], targets: [team-a-*]}]}\n"
+LOCKED = "targets: {{{}: {{type: shelf, lock: {{file: {}}}}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "target", "secret", "is_allowed"),
+    [
+        pytest.param("50-team-a", "team-a-shelf", "/run/team-a/lock", True, id="its own"),
+        pytest.param("50-team-a", "team-a-shelf", "/run/team-b/lock", False, id="another's"),
+        pytest.param("50-team-a", "other", "/run/team-a/lock", False, id="no rule is about such a target"),
+        pytest.param("00-targets", "other", "/run/team-b/lock", True, id="beside the policy"),
+    ],
+)
+def test_a_fragment_s_target_reads_what_a_rule_allows(
+    file: str,
+    target: str,
+    secret: str,
+    is_allowed: bool,  # noqa: FBT001 (a row's value)
+    tmp_path: Path,
+    kinds: Kinds,
+) -> None:
+    """A target in a fragment may read only what a rule about it allows, used or not; one beside the policy anything."""
+    path = _directory(tmp_path, **{"rotator": RULES, file: LOCKED.format(target, secret)})
+    if is_allowed:
+        assert target in load(path, kinds).targets
+        return
+    with pytest.raises(ConfigError, match=rf"50-team-a.yaml:1: targets.{target}: is not allowed by policy: "):
+        load(path, kinds)

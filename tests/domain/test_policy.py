@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from rotator.domain.policy import Destination, Rule, Subject, namespaces_for, why_not_in, why_refused
+from rotator.domain.policy import (
+    Destination,
+    Rule,
+    Subject,
+    namespaces_for,
+    why_not_at_all,
+    why_not_in,
+    why_refused,
+    why_target_refused,
+)
 
 ECR = Subject("ecr-prod", ("vault:team-a/aws#id", "vault:team-a/aws#secret"))
 CLUSTER = Destination("prod", "kubernetes", has_namespaces=True)
@@ -101,3 +110,45 @@ def test_a_placement_is_known_by_its_namespace(
 ) -> None:
     """A placement is inside when its namespace matches one of the patterns."""
     assert (why_not_in(allowed, placement) == "") is is_allowed
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_allowed"),
+    [
+        pytest.param(Rule(("ecr-*",)), True, id="no condition"),
+        pytest.param(Rule(("x",)), False, id="about another"),
+        pytest.param(Rule(("*",), reads=("vault:team-a/*",)), True, id="reads its own"),
+        pytest.param(Rule(("*",), reads=("vault:team-b/*",)), False, id="reads another's"),
+        pytest.param(Rule(("*",), registries=("r.internal:5000", "p.*")), True, id="shown to whom it may be"),
+        pytest.param(Rule(("*",), registries=("r.internal:5000",)), False, id="shown to one more"),
+        pytest.param(Rule(("*",), registries=("r.internal", "p.internal")), False, id="a port is part of the name"),
+        pytest.param(Rule(("*",), targets=("nowhere",), namespaces=("x",)), True, id="places do not count"),
+    ],
+)
+def test_a_credential_that_goes_nowhere_is_judged_too(rule: Rule, is_allowed: bool) -> None:  # noqa: FBT001 (a row's value)
+    """What is read, and shown to whom, needs a rule though nothing is delivered."""
+    subject = Subject("ecr-prod", ECR.reads, ("r.internal:5000", "p.internal"))
+    assert (why_not_at_all([rule], subject) == "") is is_allowed
+    assert why_refused([rule], subject, FILE) or is_allowed
+    assert why_not_at_all(None, subject) == ""
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_allowed"),
+    [
+        pytest.param(None, True, id="no rules"),
+        pytest.param([], False, id="no rule allows anything"),
+        pytest.param([Rule(("x",), reads=("vault:team-a/*",), hosts=("hooks.*",))], True, id="a rule allows it"),
+        pytest.param([Rule(("x",), reads=("vault:team-a/*",), hosts=("spare.*",))], False, id="for other hosts"),
+        pytest.param(
+            [Rule(("x",), reads=("vault:team-b/*",)), Rule(("x",), reads=("vault:team-a/*",), targets=("b",))],
+            False,
+            id="no single rule allows both",
+        ),
+    ],
+)
+def test_a_target_reads_what_one_rule_allows(rules: list[Rule] | None, is_allowed: bool) -> None:  # noqa: FBT001 (a row's value)
+    """One rule must be about the target and allow what it reads; one that reads nothing needs none."""
+    hook = Destination("hook", "webhook", ("hooks.internal",), reads=("vault:team-a/key",))
+    assert (why_target_refused(rules, hook) == "") is is_allowed
+    assert why_target_refused(rules, HOOK) == ""

@@ -182,6 +182,10 @@ class KubernetesConfig(TargetConfig):
         labels = {name: self.labels.get(name, value) for name, value in shape.labels.items()}
         return replace(shape, type=self.secret_type or shape.type, labels=labels)
 
+    def secret_files(self) -> tuple[str, ...]:
+        """Return the kubeconfig."""
+        return () if self.kubeconfig is None else (self.kubeconfig,)
+
     def sites(self) -> tuple[Site, ...]:
         """Return the Secret; one that is not merged is one target's as a whole, down to its labels."""
         cluster = os.path.realpath(self.kubeconfig) if self.kubeconfig is not None else ""

@@ -83,6 +83,10 @@ class SwarmConfig(TargetConfig):
         """Return where logins are sent."""
         return () if self.url is None else (host_of(self.url),)
 
+    def secret_files(self) -> tuple[str, ...]:
+        """Return the client certificate's key."""
+        return () if self.key_file is None else (self.key_file,)
+
     def sites(self) -> tuple[Site, ...]:
         """Return the services of the engine; each holds a login for its image's registry."""
         engine = self.url or os.path.realpath(self.socket or SOCKET)
