@@ -60,7 +60,8 @@ class CredentialConfig(BaseModel):
     grace: Duration | None = None
     """How long the version before stays valid at its vendor after the new one took over; it is never ended before every
     required target has confirmed the new one. None: a day. Never shorter than the longest token that the registry hands
-    out for it. Of no use where a version cannot be ended (ECR, Google's and Entra's tokens)."""
+    out for it; shorter where more than five old ones wait for their end. Of no use where a version cannot be ended
+    (ECR, Google's and Entra's tokens)."""
 
     probe_interval: Duration = timedelta(minutes=15)
     """How often the current version is shown to the registry between rotations."""

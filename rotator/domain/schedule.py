@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from rotator.domain.model import Version
@@ -37,6 +37,11 @@ class RenewalRule:
     renew_before: timedelta | None = None
     max_age: timedelta | None = None
     floor: timedelta | None = None
+
+
+def as_late_as_possible(rule: RenewalRule) -> RenewalRule:
+    """Return ``rule`` without what makes a version anew before its outage budget says so."""
+    return replace(rule, renew_before=rule.outage_budget, max_age=None)
 
 
 def renewal_point(version: Version, rule: RenewalRule) -> datetime | None:

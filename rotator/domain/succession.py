@@ -9,10 +9,11 @@ from datetime import datetime
 from rotator.domain.model import Stage, Version
 
 KEPT = 5
-"""So many previous versions are kept until they were shown to be dead; older ones are let go."""
+"""So many previous versions wait for their end without haste. What is older is let go of where a person ends it, and
+ended before its grace is over where the vendor can be told (`rotator.engine.crowd`)."""
 
 
-def once_promoted(live: Iterable[Version], promoted: Version, now: datetime, kept: int) -> Sequence[Version]:
+def once_promoted(live: Iterable[Version], promoted: Version, now: datetime, kept: int | None) -> Sequence[Version]:
     """Return every version of ``live`` as it is once ``promoted`` is in use.
 
     The one before becomes previous. What has the same handle at the vendor as the new one was overwritten there, so it
@@ -23,17 +24,23 @@ def once_promoted(live: Iterable[Version], promoted: Version, now: datetime, kep
         promoted: The one that takes over; one of them.
         now: Aware UTC.
         kept: How many previous versions wait for their end beside the one before. 0 where nobody ends them: the
-            older ones die by themselves.
+            older ones die by themselves. None for all: the vendor is told to end them. What leaked is not let go of
+            in any case, since somebody waits for its end.
     """
     older = [one for one in live if one.generation != promoted.generation and one.stage is not Stage.RETIRED]
     superseded = [_superseded(one, promoted, now) for one in older]
     waiting = sorted((one for one in superseded if one.stage is Stage.PREVIOUS), key=lambda one: -one.generation)
-    let_go = waiting[1 + kept :] if kept else [one for one in waiting if _was_previous(one, older)]
-    gone = {one.generation for one in let_go}
+    gone = {one.generation for one in _let_go(waiting, older, kept) if one.leaked_at is None}
     return [
         replace(promoted, stage=Stage.CURRENT),
         *(replace(one, stage=Stage.RETIRED) if one.generation in gone else one for one in superseded),
     ]
+
+
+def _let_go(waiting: Sequence[Version], older: Sequence[Version], kept: int | None) -> Sequence[Version]:
+    if kept is None:
+        return ()
+    return waiting[1 + kept :] if kept else [one for one in waiting if _was_previous(one, older)]
 
 
 def _superseded(one: Version, promoted: Version, now: datetime) -> Version:

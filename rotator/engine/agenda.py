@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from rotator.domain.due import Due, Situation, first_due, next_due_at
 from rotator.domain.schedule import left_of_pause
 from rotator.engine.credential import Credential
+from rotator.engine.crowd import rule_of, unended
 from rotator.engine.ledger import Ledger
 from rotator.ports import Clock
 
@@ -114,7 +115,7 @@ class Agenda:
         return Situation(
             now=now,
             strategy=credential.provider.strategy,
-            rule=credential.rule,
+            rule=rule_of(credential, self._ledger, now),
             current=current,
             revision=self._revisions.get(name),
             is_unwatched=name in self._revisions and self._revisions[name] is None,
@@ -140,8 +141,13 @@ class Agenda:
         name = credential.name
         is_asked = name in self._revisions
         placed = (self._fence(name), self._ledger.newest_withdrawn(name), self._ledger.unfinished(name))
-        failures = self._ledger.record(name).failures
-        basis = (self._ledger.current(name), is_asked, self._revisions.get(name), failures, *placed)
+        known_of_it = (
+            self._ledger.current(name),
+            is_asked,
+            self._revisions.get(name),
+            self._ledger.record(name).failures,
+        )
+        basis = (*known_of_it, *placed, len(unended(credential, self._ledger, now)))
         known, at = self._due_from.get(name, (None, None))
         if known == basis and (at is None or at > now):
             return at

@@ -13,6 +13,7 @@ from rotator.domain.model import Stage, Strategy, Version
 from rotator.domain.retirement import GRACE, Action, Leaving, Retirement, next_action
 from rotator.domain.verdict import Finding, Verdict
 from rotator.engine.credential import Credential
+from rotator.engine.crowd import is_crowded_out
 from rotator.engine.ledger import Ledger
 from rotator.engine.prove import Prover
 from rotator.engine.rollout import Rollout
@@ -139,9 +140,10 @@ class Retirer:
     def _leaving(self, credential: Credential, version: Version) -> Leaving:
         current = self._ledger.current(credential.name)
         sharers = {f"credential {name}" for name in self._sharers(version)}
-        provider = credential.provider
+        provider, now = credential.provider, self._world.clock.now()
         grace = credential.config.grace or GRACE
         if isinstance(provider, Retires):
+            grace = timedelta() if is_crowded_out(credential, version, self._ledger, now) else grace
             grace = max(grace, provider.bearer_life)
         live = self._ledger.live_versions(credential.name)
         return Leaving(
@@ -151,7 +153,7 @@ class Retirer:
             can_end=isinstance(provider, Retires) and self._is_ours(credential, version),
             grace=grace,
             held_by=self._holders(credential, version, current) | sharers if current is not None else {"everywhere"},
-            now=self._world.clock.now(),
+            now=now,
             is_elsewhere=not version.is_for(credential.registry),
         )
 

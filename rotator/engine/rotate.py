@@ -183,11 +183,11 @@ class Rotator:
         message = f"{report}{self._stay(credential, rotation, version)}"
         ended = end(rotation, state, message, at=now, error=report.error.code if report.error else "")
         record = self._after_promotion(credential, rotation, state)
-        keeps = credential.provider.strategy is Strategy.READ or isinstance(credential.provider, Retires)
+        kept = _kept(credential)
 
         def promoted() -> Changes:
             live = self._ledger.live_versions(credential.name)  # of now: one may have been seen dead just before
-            versions = once_promoted(live, self._ledger.as_kept(version), now, KEPT if keeps else 0)
+            versions = once_promoted(live, self._ledger.as_kept(version), now, kept)
             return Changes(records=[record], versions=versions, rotations=[ended], audit=[of_end(ended)])
 
         await self._ledger.amend(promoted)
@@ -296,3 +296,10 @@ class Rotator:
         if version is None or version.expiry.is_past(self._world.clock.now()):
             raise UnavailableError(f"{credential.name}: the pending version is gone or expired; a new one is issued")
         return version
+
+
+def _kept(credential: Credential) -> int | None:
+    """Return how many old versions wait for their end, as `once_promoted` takes it."""
+    if isinstance(credential.provider, Retires):
+        return None
+    return KEPT if credential.provider.strategy is Strategy.READ else 0

@@ -14,6 +14,7 @@ from rotator.domain.privilege import Privilege
 from rotator.domain.schedule import replaced_at
 from rotator.domain.status import CredentialStatus, TargetStatus, health_of
 from rotator.engine.credential import Credential, DeliveryTarget
+from rotator.engine.crowd import rule_of, why_late
 from rotator.engine.guard import Guard
 from rotator.engine.ledger import Ledger
 from rotator.engine.rollout import Rollout
@@ -27,17 +28,18 @@ def credential_status(credential: Credential, ledger: Ledger, rollout: Rollout, 
     current, record = ledger.current(credential.name), ledger.record(credential.name)
     targets = tuple(_target_status(one, credential.name, current, ledger, rollout) for one in credential.targets)
     health, message = health_of(current, record, targets, now)
+    rule, why_so_late = rule_of(credential, ledger, now), why_late(credential, ledger, now)
     return CredentialStatus(
         name=credential.name,
         provider=credential.config.provider,
         registry=credential.config.registry,
         strategy=credential.provider.strategy.value,
         health=health,
-        message=message,
+        message=f"{message}; {why_so_late}" if why_so_late else message,
         record=record,
         current=current,
         pending=ledger.pending(credential.name),
-        renewal_at=replaced_at(current, credential.rule, record.failures) if current else None,
+        renewal_at=replaced_at(current, rule, record.failures) if current else None,
         running=ledger.open_rotation(credential.name),
         last=ledger.last_rotation(credential.name),
         targets=targets,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from rotator.domain.model import Stage, Version
 from rotator.domain.succession import KEPT, once_promoted
 
@@ -16,7 +18,7 @@ def version(generation: int, stage: Stage, **facts: object) -> Version:
     return Version("c", generation, stage, f"{generation:016x}", "u", NOW, **facts)  # type: ignore[arg-type]
 
 
-def stages(live: list[Version], kept: int, **promoted: object) -> dict[int, Stage]:
+def stages(live: list[Version], kept: int | None, **promoted: object) -> dict[int, Stage]:
     """Return the stages once the newest of ``live`` is promoted."""
     newest = replace(live[-1], **promoted)  # type: ignore[arg-type]
     return {one.generation: one.stage for one in once_promoted([*live[:-1], newest], newest, NOW, kept)}
@@ -33,13 +35,28 @@ def test_one_before_is_kept_where_each_dies_by_itself() -> None:
 
 
 def test_all_are_kept_until_they_are_ended() -> None:
-    """Where somebody ends them, earlier ones wait for their end, a handful at most."""
+    """Where a person ends them, earlier ones wait for their end, a handful at most; where the vendor does, all do."""
     live = [*(version(number, PREVIOUS) for number in range(1, 9)), version(9, CURRENT), version(10, PENDING)]
 
     found = stages(live, KEPT)
 
     assert [number for number, stage in found.items() if stage is PREVIOUS] == [4, 5, 6, 7, 8, 9]
     assert found[10] is CURRENT
+    assert [number for number, stage in stages(live, None).items() if stage is PREVIOUS] == list(range(1, 10))
+
+
+@pytest.mark.parametrize("kept", [0, 1, KEPT], ids=["each dies by itself", "one", "a person ends them"])
+def test_what_leaked_is_never_let_go_of(kept: int) -> None:
+    """Somebody waits for the end of a version that leaked, however many came after it."""
+    live = [
+        version(1, PREVIOUS, leaked_at=NOW),
+        *(version(number, PREVIOUS) for number in range(2, 9)),
+        version(9, CURRENT),
+        version(10, PENDING),
+    ]
+
+    assert stages(live, kept)[1] is PREVIOUS
+    assert stages(live, kept)[2] is RETIRED
 
 
 def test_what_was_overwritten_at_the_vendor_is_ended() -> None:

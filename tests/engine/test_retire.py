@@ -13,6 +13,8 @@ import pytest
 from rotator.domain.events import OrphansSwept, VersionEnded
 from rotator.domain.model import Stage, Strategy
 from rotator.domain.rotation import Step
+from rotator.engine.history import History
+from rotator.engine.status import credential_status
 from rotator.errors import UnavailableError
 from rotator.ports import Changes
 
@@ -133,6 +135,92 @@ async def test_a_crash_between_end_and_proof_is_made_good(twice: Any) -> None:
     await world.retirer.turn()
 
     assert told(world)[-1] == "dead"
+
+
+async def test_the_oldest_are_ended_early_where_many_wait(world: Any, target: Callable[..., Any]) -> None:
+    """None is let go of alive: beyond five that wait, the oldest lose their grace, but for what a token may outlive."""
+    vendor = world.add("gitlab", target("prod", "web"), strategy=KEEPING)
+    vendor.lifetime = None
+    for _ in range(9):
+        assert await world.rotate("gitlab") == "succeeded"
+    world.clock.advance(timedelta(minutes=5) - timedelta(seconds=1))
+    await world.retirer.turn()
+    assert vendor.ended == []
+
+    world.clock.advance(timedelta(seconds=1))
+    await world.retirer.turn()
+    assert vendor.ended == ["token-1", "token-2", "token-3"]
+
+    world.clock.advance(DAY)
+    await world.retirer.turn()
+    assert list(vendor.tokens) == ["token-9"]
+
+
+async def test_nothing_is_made_by_schedule_while_too_many_cannot_be_ended(
+    world: Any, target: Callable[..., Any]
+) -> None:
+    """I5: while a vendor ends nothing, new versions come as late as the expiry allows, and none is dropped."""
+    vendor = world.add("gitlab", target("prod", "web"), strategy=KEEPING, max_age=timedelta(hours=1))
+    vendor.lifetime = timedelta(days=2)
+    vendor.retire_fault = UnavailableError("503")
+    for _ in range(7):
+        await world.rotate("gitlab")
+    world.clock.advance(timedelta(hours=30))
+    await world.retirer.turn()
+    credential, now = world.credentials["gitlab"], world.clock.now()
+
+    assert world.dispatcher.next_wake_at() == now + timedelta(hours=17, minutes=30)
+    status = credential_status(credential, world.ledger, world.rollout, now)
+    assert status.renewal_at == now + timedelta(hours=17, minutes=30)
+    assert status.message.endswith("; 6 old versions could not be ended yet, so that none is made before one must be")
+    assert [one.generation for one in History(world.ledger, world.retirer).old(credential, now)] == [6, 5, 4, 3, 2, 1]
+
+    vendor.retire_fault = None
+    world.clock.advance(timedelta(minutes=10))
+    await world.retirer.turn()
+    assert list(vendor.tokens) == ["token-7"]
+    assert world.dispatcher.next_wake_at() == world.clock.now(), "the configured age was reached long ago"
+
+
+async def test_a_leak_is_not_forgotten_by_many_rotations(world: Any, target: Callable[..., Any]) -> None:
+    """I7: the response to a leak stays open until its secret is dead, however many versions come before that."""
+    vendor = world.add("gitlab", target("prod", "web"), strategy=KEEPING)
+    vendor.lifetime = None
+    await world.rotate("gitlab")
+    vendor.retire_fault = UnavailableError("503")
+    await world.leaks.report("gitlab", "it was in a log", "test")
+    for _ in range(8):
+        await world.rotate("gitlab")
+        await world.retirer.turn()
+    (leak,) = await world.leaks.open()
+    assert leak.next_step == "generation 1 is ended as soon as nobody needs it"
+
+    vendor.retire_fault = None
+    world.clock.advance(timedelta(minutes=10))
+    await world.retirer.turn()
+    assert "token-1" in vendor.ended
+    assert await world.leaks.open() == []
+
+
+@pytest.mark.parametrize(
+    ("grace", "expected"),
+    [(timedelta(minutes=1), timedelta(minutes=5)), (timedelta(minutes=9), timedelta(minutes=9))],
+    ids=["shorter than a token", "longer than a token"],
+)
+async def test_a_version_outlives_the_tokens_handed_out_for_it(
+    world: Any, target: Callable[..., Any], grace: timedelta, expected: timedelta
+) -> None:
+    """However short its grace, an old version is not ended before the longest token that the registry gave for it."""
+    vendor = world.add("gitlab", target("prod", "web"), strategy=KEEPING, grace=grace)
+    for _ in range(2):
+        await world.rotate("gitlab")
+    world.clock.advance(expected - timedelta(seconds=1))
+    await world.retirer.turn()
+    assert vendor.ended == []
+
+    world.clock.advance(timedelta(seconds=1))
+    await world.retirer.turn()
+    assert vendor.ended == ["token-1"]
 
 
 async def test_a_registry_that_refuses_everybody_proves_nobody_dead(twice: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rotator.domain.headroom import HeadroomState
+from rotator.domain.history import OldVersion
 from rotator.domain.model import NEVER, UNKNOWN, Record, Stage, Version
 from rotator.domain.privilege import Privilege
 from rotator.domain.rotation import Rotation, State, Step
@@ -50,6 +51,13 @@ def test_a_credential_that_is_well_says_all_it_knows(scraped: Any) -> None:
     }
     labels = {"provider": "ghcr", "registry": "ghcr.io", "method": "read"}
     assert scraped.value("rotator_credential_info", **named, **labels) == 1.0
+
+
+def test_an_old_version_that_may_work_is_shown(scraped: Any) -> None:
+    """A login that is not in use any more and may still work is a 1, not silence."""
+    scraped.statuses = [scraped.status(old=(OldVersion(2, "in its grace"),))]
+
+    assert scraped.value("rotator_credential_previous_alive", credential="ghcr") == 1.0
 
 
 def test_what_is_unknown_is_absent(scraped: Any) -> None:
