@@ -99,8 +99,8 @@ class RolloutConfig(BaseModel):
 
     canary: tuple[str, ...] = ()
     """Who gets it first: ``target``, or ``target/placement`` with ``*`` and ``?``. None of the others gets it before
-    one of these has confirmed. Empty: in a target of 20 placements or more,
-    one placement goes first."""
+    one of these has confirmed; where all of them are out of reach, until only the outage budget is left of the version
+    in use. Empty: in a target of 20 placements or more, one placement goes first."""
 
     waves: tuple[Share, ...] = (0.1, 0.5, 1.0)
     """How many placements of each target have it after each wave. A target with fewer than 20 is written at once."""

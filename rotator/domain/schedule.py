@@ -100,11 +100,19 @@ def stays_until(version: Version, rule: RenewalRule) -> datetime | None:
 
     None when its expiry is unknown or never: it stays until somebody asks for another.
     """
+    latest = last_call(version, rule)
+    return None if latest is None else _not_before_floor(latest, version, rule)
+
+
+def last_call(version: Version, rule: RenewalRule) -> datetime | None:
+    """Return when only the outage budget is left of ``version``, or of a short life not quite half of it.
+
+    From then on nothing waits that may as well be done. None when its expiry is unknown or never.
+    """
     if version.expiry.at is None:
         return None
     lifetime = max(version.expiry.at - version.issued_at, timedelta())
-    latest = _latest_by_expiry(version.expiry.at, lifetime, rule).replace(microsecond=0)
-    return _not_before_floor(latest, version, rule)
+    return _latest_by_expiry(version.expiry.at, lifetime, rule).replace(microsecond=0)
 
 
 def replaced_at(version: Version, rule: RenewalRule, failures: int) -> datetime | None:

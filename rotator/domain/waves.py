@@ -75,10 +75,10 @@ class Plan:
 
 def plan(spots: Sequence[Spot], staging: Staging) -> Plan:
     """Return the plan; it holds each of ``spots`` once."""
-    canaries = tuple(spot for spot in spots if _is_named(spot, staging.canary))
+    canaries = tuple(spot for spot in spots if is_named(spot, staging.canary))
     rest: dict[str, list[Spot]] = {}
     for spot in spots:
-        if not canaries or not _is_named(spot, staging.canary):
+        if not canaries or not is_named(spot, staging.canary):
             rest.setdefault(spot[0], []).append(spot)
     return Plan(canaries, {target: tuple(_groups(members, staging)) for target, members in rest.items()})
 
@@ -95,9 +95,15 @@ def _groups(spots: Sequence[Spot], staging: Staging) -> Iterable[tuple[Spot, ...
             done = upto
 
 
-def _is_named(spot: Spot, patterns: Iterable[str]) -> bool:
+def is_named(spot: Spot, patterns: Iterable[str]) -> bool:
+    """Return whether ``spot`` is one of those that ``patterns`` name: a target, or a target's placements."""
     target, placement = spot
     return any(fnmatchcase(target, one) or fnmatchcase(f"{target}/{placement}", one) for one in patterns)
+
+
+def names_target(target: str, patterns: Iterable[str]) -> bool:
+    """Return whether ``patterns`` name ``target``, or placements in it."""
+    return any(fnmatchcase(target, one.partition("/")[0]) for one in patterns)
 
 
 def why_halt(deliveries: Sequence[Delivery], generation: int, halt: Halt) -> str:
@@ -115,12 +121,18 @@ def why_halt(deliveries: Sequence[Delivery], generation: int, halt: Halt) -> str
     return f"{len(spoiled)} of {len(deliveries)} placements speak against it: {first.target}: {first.message}"
 
 
-def why_no_canary(deliveries: Sequence[Delivery], generation: int) -> str:
-    """Return why a rollout does not go beyond canaries that a person named; empty when one of them confirmed."""
+def why_no_canary(deliveries: Sequence[Delivery], generation: int, unlisted: str = "") -> str:
+    """Return why a rollout does not go beyond canaries that a person named; empty when one of them confirmed.
+
+    Args:
+        deliveries: The latest delivery at each canary.
+        generation: Of the version that is rolled out.
+        unlisted: Why a target could not say which canaries it has; empty when each could.
+    """
     if any(one.confirmed_generation >= generation for one in deliveries):
         return ""
-    why = next((f": {one.target}: {one.message}" for one in deliveries if one.message), "")
-    return f"no canary confirmed it{why}"
+    said = [unlisted] if unlisted else [f"{one.target}: {one.message}" for one in deliveries if one.message]
+    return f"no canary confirmed it{f': {said[0]}' if said else ''}"
 
 
 def is_spoiled(delivery: Delivery) -> bool:

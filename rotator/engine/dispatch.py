@@ -114,8 +114,13 @@ class Dispatcher:
         return await self._begin(credential, Due("RolledBack", message), by, restores=earlier.generation)
 
     async def replace_leaked(self, name: str, message: str, by: str) -> Ticket:
-        """Rotate ``name`` because its secret is known to others: everywhere at once. Errors as `request`."""
-        return await self._begin(self._named(name), Due("Leaked", message), by)
+        """Rotate ``name`` because its secret is known to others: everywhere at once. Errors as `request`.
+
+        A rotation that runs already, and waits between waves, does not wait any more.
+        """
+        ticket = await self._begin(self._named(name), Due("Leaked", message), by)
+        self._rotator.look_again(name)
+        return ticket
 
     async def begin_planned(self, name: str, due: Due, by: str) -> Ticket:
         """Rotate ``name`` for the reason that a plan gave. Errors as `request`."""

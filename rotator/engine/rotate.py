@@ -44,7 +44,7 @@ class Rotator:
         self._rollout = rollout
         self._world = world
         self._prover = prover
-        self._staged = StagedRollout(rollout, world.clock, world.emit)
+        self._staged = StagedRollout(rollout, ledger, world.clock, world.emit)
         self._issuer = Issuer(ledger, rollout, self._prover, world)
         self._steps: dict[Step, Callable[[Credential, Rotation], Awaitable[Moved]]] = {
             Step.ISSUE: self._issuer.issue,
@@ -144,23 +144,36 @@ class Rotator:
         version = self._pending(credential)
         try:
             await self._staged.deliver(
-                credential, version, self.staging(credential, rotation.reason, rotation.restores)
+                credential, version, lambda: self.staging(credential, rotation.reason, rotation.restores)
             )
         except HaltedError:
             await self._withdraw(version)
             raise
+        except UnavailableError:
+            await self._refuse_fenced(version)
+            raise
+        await self._refuse_fenced(version)
         report = self._rollout.report(credential, version)
-        if self.fence(credential.name) >= version.generation:
-            await self._abandon(version)
-            raise VerificationError(
-                f"{credential.name}: a target holds generation {self.fence(credential.name)} already, not from us",
-                hint="This state is older than what was delivered from it; a version above that is issued next",
-            )
         if report.waiting and not report.confirmed and not report.awaiting and not report.deferred:
             raise UnavailableError(f"{credential.name}: no placement took it: {report.error}")
         moved = advance(rotation)
         await self._ledger.commit(Changes(rotations=[moved]))
         return moved, str(report)
+
+    async def _refuse_fenced(self, version: Version) -> None:
+        """Give ``version`` up where a target holds one that is as new: a newer one is due."""
+        fence = self.fence(version.credential)
+        if fence < version.generation:
+            return
+        await self._abandon(version)
+        raise VerificationError(
+            f"{version.credential}: a target holds generation {fence} already, not from us",
+            hint="This state is older than what was delivered from it; a version above that is issued next",
+        )
+
+    def look_again(self, credential: str) -> None:
+        """See `rotator.engine.staged.StagedRollout.look_again`."""
+        self._staged.look_again(credential)
 
     def staging(self, credential: Credential, reason: str, restores: int) -> Staging:
         """Return how a version is rolled out: carefully, unless waiting is worse.
@@ -172,7 +185,9 @@ class Rotator:
         """
         if restores or self._ledger.has_useless(credential.name, self._world.clock.now()):
             return REGARDLESS
-        return EVERYWHERE if reason == "Leaked" else credential.staging
+        current = self._ledger.current(credential.name)
+        has_leaked = current is not None and current.leaked_at is not None
+        return EVERYWHERE if has_leaked or reason == "Leaked" else credential.staging
 
     async def _promote(self, credential: Credential, rotation: Rotation) -> Moved:
         """Make the pending version the current one; the one before stays known as the previous."""
@@ -180,7 +195,9 @@ class Rotator:
         report = self._rollout.report(credential, version)
         now = self._world.clock.now()
         state = State.DELIVERING if report.waiting else State.SUCCEEDED
-        message = f"{report}{self._stay(credential, rotation, version)}"
+        canary = self._staged.without_canary(credential, version)
+        ahead = f"; {canary}, and the others did not wait for it" if canary else ""
+        message = f"{report}{ahead}{self._stay(credential, rotation, version)}"
         ended = end(rotation, state, message, at=now, error=report.error.code if report.error else "")
         record = self._after_promotion(credential, rotation, state)
         kept = _kept(credential)

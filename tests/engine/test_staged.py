@@ -17,6 +17,7 @@ from rotator.errors import ConflictError, NotFoundError, PermanentError, Unavail
 from rotator.ports import Changes
 
 ISSUED_THEN = "when a new one is issued"
+SO_THE_OTHERS_GO = "so the others do not wait for it"
 
 
 async def settle(world: Any) -> None:
@@ -310,16 +311,107 @@ async def test_places_out_of_reach_stop_nothing(world: Any, target: Callable[...
     assert sum(generation == 2 for generation in prod.generations("ecr").values()) == 30
 
 
-async def test_a_named_canary_out_of_reach_stops_the_rollout(world: Any, target: Callable[..., Any]) -> None:
-    """Nobody goes beyond canaries that a person named and of which none confirmed."""
+async def test_a_canary_out_of_reach_defers(world: Any, target: Callable[..., Any]) -> None:
+    """Nobody goes beyond canaries of which none confirmed; the version waits, and nothing is taken back or minted."""
     canary, prod = target("canary", "one"), fleet(target)
-    world.add("ecr", canary, prod, rollout=RolloutConfig(canary=("canary",)))
+    vendor = world.add("ecr", canary, prod, rollout=RolloutConfig(canary=("canary",)))
     await world.rotate("ecr")
     canary.faults = {"one": UnavailableError("down")}
+    prod.applied.clear()
+
+    assert await world.rotate("ecr") == "failed"
+    last = world.ledger.last_rotation("ecr")
+    assert last.error == "unavailable"
+    assert last.message.startswith("ecr: the rollout waits: no canary confirmed it: canary: down. None of the other")
+    assert last.message.endswith("From 2026-01-01 11:30:00Z on they do not wait for it any more")
+    for _ in range(5):
+        world.clock.advance(timedelta(minutes=6))
+        await settle(world)
+    assert (vendor.minted, world.ledger.pending("ecr").generation, prod.applied) == (2, 2, [])
+
+    canary.faults = {}
+    world.clock.advance(timedelta(minutes=6))
+    await settle(world)
+    assert set(prod.generations("ecr").values()) == {2}
+    assert (vendor.minted, world.ledger.last_rotation("ecr").state.value) == (2, "succeeded")
+
+
+async def test_no_login_expires_because_a_canary_is_down(world: Any, target: Callable[..., Any]) -> None:
+    """I1: once only the outage budget is left, the others do not wait, and message, status and audit say so."""
+    canary, prod = target("canary", "one"), target("prod", "web")
+    vendor = world.add("ecr", canary, prod, rollout=RolloutConfig(canary=("canary",)))
+    await world.rotate("ecr")
+    expiry = world.ledger.current("ecr").expiry.at
+    canary.faults = {"one": UnavailableError("host is dead")}
+    prod.applied.clear()
+    while prod.generations("ecr")["web"] == 1 and world.clock.now() < expiry:
+        world.clock.advance(timedelta(minutes=1))
+        await settle(world)
+
+    assert expiry - timedelta(minutes=30) <= world.clock.now() <= expiry - timedelta(minutes=25)
+    assert (vendor.minted, len(prod.applied)) == (2, 1)
+    told = "no canary confirmed it: canary: host is dead"
+    waits = world.ledger.open_rotation("ecr")
+    assert waits.message == f"1 of 2 placements confirmed; {told}, and the others did not wait for it"
+    passed = [one.record for one in await world.store.audit(0, 5000) if one.record.outcome == "passed over"]
+    assert [one.message for one in passed] == [f"{told}; only the outage budget is left, {SO_THE_OTHERS_GO}"]
+
+
+async def test_a_canary_that_cannot_be_listed_defers(world: Any, target: Callable[..., Any]) -> None:
+    """A target that cannot say which canaries it has is no reason to do without them."""
+    canary, prod = target("canary", "one"), fleet(target)
+    world.add("ecr", canary, prod, rollout=RolloutConfig(canary=("canary/o*",)))
+    await world.rotate("ecr")
+    canary.list_fault = UnavailableError("no route")
 
     assert await world.rotate("ecr") == "failed"
     assert set(prod.generations("ecr").values()) == {1}
-    assert "no canary confirmed it: canary: down" in world.ledger.last_rotation("ecr").message
+    assert "no canary confirmed it: canary: no route" in world.ledger.last_rotation("ecr").message
+
+
+async def test_a_canary_of_which_nobody_knows_the_expiry_is_waited_for(world: Any, target: Callable[..., Any]) -> None:
+    """Where the version in use does not expire, nothing is lost by waiting, and a person is told what to do."""
+    canary = target("canary", "one")
+    vendor = world.add("ghcr", canary, target("prod", "p"), strategy=Strategy.READ, rollout={"canary": ("canary",)})
+    vendor.lifetime, vendor.value = None, "token-1"
+    await world.rotate("ghcr")
+    vendor.value, canary.faults = "token-2", {"one": UnavailableError("down")}
+    for _ in range(3):
+        assert await world.rotate("ghcr") == "failed"
+        world.clock.advance(timedelta(days=100))
+
+    assert "Mend the canary, or name another (rollout.canary)" in world.ledger.last_rotation("ghcr").message
+    assert world.ledger.pending("ghcr").generation == 2
+    assert world.credentials["ghcr"].targets[1].port.generations("ghcr") == {"p": 1}
+
+
+async def test_a_canary_that_says_no_halts_whatever_the_count(world: Any, target: Callable[..., Any]) -> None:
+    """I2: where no canary confirmed and one says that it does not work, that is a halt, not a wait."""
+    canary = target("canary", "one")
+    rollout = RolloutConfig(canary=("canary",), halt_on="3 failures")
+    world.add("ecr", canary, fleet(target), rollout=rollout)
+    await world.rotate("ecr")
+    canary.finds_broken = {"secret-number-0002"}
+
+    assert await world.rotate("ecr") == "failed"
+    assert world.ledger.last_rotation("ecr").error == "halted"
+    await settle(world)
+    assert canary.held["one"]["ecr"].login.secret.reveal() == "secret-number-0001"
+
+
+async def test_a_canary_ahead_of_us_is_overtaken(world: Any, target: Callable[..., Any]) -> None:
+    """I3: a canary that holds a newer generation is not waited for: a version above that is issued."""
+    canary = target("canary", "one")
+    world.add("ecr", canary, target("prod", "web"), rollout=RolloutConfig(canary=("canary",)))
+    await world.rotate("ecr")
+    canary.held["one"]["ecr"] = replace(canary.held["one"]["ecr"], generation=7)
+    assert await world.rotate("ecr") == "failed"
+    assert world.ledger.last_rotation("ecr").error == "verification"
+    world.clock.advance(timedelta(minutes=6))
+    await settle(world)
+
+    assert world.ledger.current("ecr").generation == 8
+    assert canary.generations("ecr") == {"one": 8}
 
 
 async def test_a_pause_between_waves(world: Any, target: Callable[..., Any]) -> None:
@@ -332,6 +424,56 @@ async def test_a_pause_between_waves(world: Any, target: Callable[..., Any]) -> 
         world.clock.advance(timedelta(seconds=30))
 
     assert (await rotating.finished).state.value == "succeeded"
+
+
+async def test_a_leak_ends_a_pause(world: Any, target: Callable[..., Any]) -> None:
+    """What leaks while its replacement waits between waves is replaced everywhere at once, without further waves."""
+    prod = fleet(target)
+    world.add("ecr", prod, rollout=RolloutConfig(pause=timedelta(hours=1)))
+    first = await world.dispatcher.replace_leaked("ecr", "test", "test")
+    assert (await first.finished).state.value == "succeeded"
+    ticket = await world.dispatcher.request("ecr", "test", "test")
+    while not world.clock.is_slept_on:
+        await asyncio.sleep(0)
+    assert sum(generation == 2 for generation in prod.generations("ecr").values()) == 1
+    await world.leaks.report("ecr", "on a forum", "maria")
+
+    assert (await ticket.finished).state.value == "succeeded"
+    assert set(prod.generations("ecr").values()) == {2}
+
+
+async def test_a_token_that_a_person_made_after_a_leak_knows_no_pause(world: Any, target: Callable[..., Any]) -> None:
+    """Whatever brings the replacement of a leaked version, it goes everywhere at once."""
+    prod = fleet(target)
+    vendor = world.add("ghcr", prod, strategy=Strategy.READ, rollout=RolloutConfig(pause=timedelta(hours=1)))
+    vendor.value, vendor.source_revision = "token-1", "1"
+    first = await world.dispatcher.replace_leaked("ghcr", "test", "test")
+    assert (await first.finished).state.value == "succeeded"
+    await world.leaks.report("ghcr", "on a forum", "maria")
+    await settle(world)
+    vendor.value, vendor.source_revision = "token-2", "2"
+    world.dispatcher.source_said("ghcr", "2")
+    await settle(world)
+
+    assert world.ledger.last_rotation("ghcr").reason == "SourceChanged"
+    assert set(prod.generations("ghcr").values()) == {2}
+
+
+async def test_a_pause_ends_before_the_version_in_use_does(world: Any, target: Callable[..., Any]) -> None:
+    """I1: once only the outage budget is left of the version in use, nothing waits between waves any more."""
+    prod = fleet(target)
+    world.add("ecr", prod, rollout=RolloutConfig(pause=timedelta(hours=20)))
+    first = await world.dispatcher.replace_leaked("ecr", "test", "test")
+    await first.finished
+    expiry = world.ledger.current("ecr").expiry.at
+    ticket = await world.dispatcher.request("ecr", "test", "test")
+    while not ticket.finished.done() and world.clock.now() < expiry:
+        while not world.clock.is_slept_on and not ticket.finished.done():
+            await asyncio.sleep(0)
+        world.clock.advance(timedelta(minutes=1))
+
+    assert ticket.finished.result().state.value == "succeeded"
+    assert world.clock.now() <= expiry - timedelta(minutes=28)
 
 
 async def test_rollback_puts_the_version_before_back(world: Any, target: Callable[..., Any]) -> None:
