@@ -177,9 +177,9 @@ class Application:
         """Put an earlier version of ``name`` back. Errors as `Dispatcher.restore`."""
         return await self._parts.dispatcher.restore(name, generation, message, by)
 
-    async def report_leak(self, name: str, reason: str, by: str) -> LeakProgress:
+    async def report_leak(self, name: str, reason: str, by: str, before: datetime | None = None) -> LeakProgress:
         """Take note that the secret of ``name`` is known to others, and begin at once. Errors as `Leaks.report`."""
-        return await self._parts.leaks.report(name, reason, by)
+        return await self._parts.leaks.report(name, reason, by, before)
 
     async def leak_progress(self, name: str) -> LeakProgress:
         """Return how far the response to a leak of ``name`` has come. Errors as `Leaks.progress`."""
@@ -190,7 +190,7 @@ class Application:
         return await self._parts.leaks.open()
 
     async def older_than(self, since: datetime) -> Sequence[str]:
-        """Return the credentials whose version in use is older than ``since``, or missing."""
+        """Return the credentials of which a version from before ``since`` may still work, or none is in use."""
         return await self._parts.leaks.older_than(since)
 
     def usage(self, name: str) -> Usage:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from rotator.admin.models import Reason
 from rotator.domain.leak import LeakProgress, LeakStep, Waits
+
+
+def _utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("this instant is in no year from 1 to 9999 in UTC; write another one") from error
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""An instant with its zone, as UTC."""
 
 
 class _View(BaseModel):
@@ -22,6 +33,8 @@ class LeakReport(BaseModel):
 
     reason: Annotated[Reason, Field(examples=["the token was pushed to a public repository"])]
     """Kept with the rotation and in the audit; one line, 1 to 500 characters."""
+    issued_before: Instant | None = None
+    """Only versions that were obtained before it leaked; None for every one that was ever in use."""
 
 
 class StepView(_View):
@@ -48,7 +61,7 @@ class LeakView(_View):
     reported_at: datetime | None
     """When the leak was reported last; None when none was."""
     is_over: bool
-    """Whether every leaked secret is replaced everywhere and was shown to be dead, or has expired."""
+    """Whether every leaked secret is replaced at every required target and was shown to be dead, or has expired."""
     steps: tuple[StepView, ...]
     """In order; none when no leak was reported."""
 

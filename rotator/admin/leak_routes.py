@@ -5,27 +5,15 @@ Whoever may ask for a rotation may report a leak: it does the same, everywhere a
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Path, Query
-from pydantic import AfterValidator, AwareDatetime
 
-from rotator.admin.leak_models import LeakList, LeakReport, LeakView
+from rotator.admin.leak_models import Instant, LeakList, LeakReport, LeakView
 from rotator.admin.routes import Admin, Key, UsedContext
 
-
-def _utc(instant: datetime) -> datetime:
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("this instant is in no year from 1 to 9999 in UTC; write another one") from error
-
-
 Name = Annotated[str, Path(max_length=63)]
-Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
-"""An instant with its zone, as UTC."""
 
 _log: Any = structlog.get_logger(__name__)
 
@@ -37,7 +25,7 @@ async def report_leak(context: UsedContext, caller: Admin, name: Name, body: Lea
     """Take note that the secret in use is known to others; it is replaced everywhere at once, and ended."""
 
     async def act() -> LeakView:
-        progress = await context.surface.report_leak(name, body.reason, caller.name)
+        progress = await context.surface.report_leak(name, body.reason, caller.name, body.issued_before)
         _log.warning("leak_reported", credential=name, by=caller.name)
         return LeakView.of(progress)
 

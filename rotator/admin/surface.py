@@ -156,7 +156,7 @@ class AdminSurface(Protocol):
         """Put an earlier version of ``name`` back. Errors as `rotator.engine.dispatch.Dispatcher.restore`."""
         ...
 
-    async def report_leak(self, name: str, reason: str, by: str) -> LeakProgress:
+    async def report_leak(self, name: str, reason: str, by: str, before: datetime | None = None) -> LeakProgress:
         """Take note of a leak, and begin at once. Errors as `rotator.engine.leak.Leaks.report`."""
         ...
 
@@ -173,7 +173,7 @@ class AdminSurface(Protocol):
         ...
 
     async def older_than(self, since: datetime) -> Sequence[str]:
-        """Return the credentials whose version in use is older than ``since``, or missing."""
+        """Return the credentials of which a version from before ``since`` may still work, or none is in use."""
         ...
 
     async def versions(self, name: str) -> Sequence[KnownVersion]:

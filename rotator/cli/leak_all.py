@@ -39,7 +39,7 @@ async def _every(door: Door, since: datetime, reason: str | None, budget: timede
     async with open_client(door) as client:
         before = await _list(client, since)
         reporting = _Reporting(client, console)
-        begun = [] if reason is None else await reporting.report_all(before.older, reason)
+        begun = [] if reason is None else await reporting.report_all(before.older, reason, since)
         names = {view.credential for view in begun}
         following = Following(client, console)
         views = [*(view for view in before.open if view.credential not in names), *begun]
@@ -64,14 +64,14 @@ class _Reporting:
         self.failed: dict[str, RotatorError] = {}
         """What could not be reported, and why."""
 
-    async def report_all(self, names: Sequence[str], reason: str) -> list[LeakView]:
-        """Return the responses that were begun; never raises for one that could not be."""
+    async def report_all(self, names: Sequence[str], reason: str, since: datetime) -> list[LeakView]:
+        """Return the responses that were begun, of what is older; never raises for one that could not be."""
         begun: list[LeakView] = []
         with watched(self._console, "reporting leaks", len(names)) as bar:
             for name in names:
                 try:
                     if await self._is_in_use(name):
-                        begun.append(await report(self._client, name, reason))
+                        begun.append(await report(self._client, name, reason, since))
                 except RotatorError as error:
                     self.failed[name] = error
                     say(self._console, [f"{name}: NOT reported: {error.message}"])
@@ -90,8 +90,8 @@ async def _list(client: Client, since: datetime) -> LeakList:
 
 def _completeness(listed: LeakList, since: datetime) -> list[str]:
     at = f"{since:%Y-%m-%d %H:%M:%SZ}"
-    newer = listed.credentials - len(listed.older)
-    lines = [f"{newer} of {listed.credentials} credentials use a version that was obtained after {at}."]
+    newer = f"{listed.credentials - len(listed.older)} of {listed.credentials} credentials"
+    lines = [f"{newer} have a version from after {at}, and none from before that may work."]
     lines += [f"  older, or without any: {name}" for name in listed.older]
     return lines + [f"  leak not over: {view.credential}" for view in listed.open]
 

@@ -89,10 +89,11 @@ async def _one(door: Door, name: str, reason: str | None, budget: timedelta, con
     return ExitCode.FAILED
 
 
-async def report(client: Client, name: str, reason: str) -> LeakView:
-    """Report a leak of ``name`` and return how the response stands. Errors as `Client.post`."""
+async def report(client: Client, name: str, reason: str, before: datetime | None = None) -> LeakView:
+    """Report a leak of what ``name`` had ``before``, or of all; return how it stands. Errors as `Client.post`."""
     path = f"/credentials/{segment(name)}/leaks"
-    return parse(LeakView, await client.post(path, {"reason": reason}, secrets.token_hex(16)))
+    body = {"reason": reason, **({"issued_before": before.isoformat()} if before else {})}
+    return parse(LeakView, await client.post(path, body, secrets.token_hex(16)))
 
 
 async def _read(client: Client, name: str) -> LeakView:
@@ -174,7 +175,8 @@ def _may_change(view: LeakView) -> bool:
 def verdict(view: LeakView) -> list[str]:
     """Return whether it is over; where it is not, what is left, and for whom."""
     if view.is_over:
-        return [f"{view.credential}: over: replaced everywhere, and what leaked is dead."]
+        dead = next((step.message for step in view.steps if step.name == "dead"), "")
+        return [f"{view.credential}: over: every required target has the new one; {dead}."]
     left = [step for step in view.steps if not step.is_done]
     yours = [f"  you: {step.message}" for step in left if step.waits_for is Waits.PERSON and step.name != "dead"]
     ours = [f"  {_WAITS[step.waits_for]}: {step.name}: {step.message}" for step in left if _is_ours(step)]

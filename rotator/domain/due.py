@@ -93,10 +93,11 @@ def unfinished(situation: Situation) -> Due | None:
 def withdrawn(situation: Situation) -> Due | None:
     """Due when placements may hold a version that was taken back: the one in use goes there again.
 
-    Not where the one in use does not work itself: putting it back would be refused for ever, and a new one is due.
+    Not where the one in use does not work itself, or leaked: putting it back would be refused for ever, or undo what
+    is done about the leak, and a new one is due.
     """
     current = situation.current
-    if current is None or situation.withdrawn <= current.generation or current.is_useless(situation.now):
+    if current is None or situation.withdrawn <= current.generation or current.is_unfit(situation.now):
         return None
     return Due("Withdrawn", f"generation {situation.withdrawn} was taken back; the version in use is put in its place")
 

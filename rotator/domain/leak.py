@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from rotator.domain.model import Strategy, Version
@@ -25,6 +25,7 @@ class LeakFacts:
         obstacle: Why the last attempt at a new version failed; empty when none did.
         source: Where a person puts a new secret; empty where versions are issued.
         now: Aware UTC.
+        bearer_life: How long tokens live that a registry hands out for a version; zero where that is not known.
     """
 
     credential: str
@@ -37,6 +38,7 @@ class LeakFacts:
     obstacle: str
     source: str
     now: datetime
+    bearer_life: timedelta = timedelta()
 
 
 class Waits(StrEnum):
@@ -83,7 +85,7 @@ class LeakProgress:
 
     @property
     def is_over(self) -> bool:
-        """Whether every leaked secret is replaced everywhere and was shown to be dead, or has expired."""
+        """Whether every leaked secret is replaced at every required target and was shown to be dead, or has expired."""
         return all(step.is_done for step in self.steps)
 
     @property
@@ -103,7 +105,8 @@ def leak_progress(facts: LeakFacts) -> LeakProgress:
 
 
 def _is_replaced(facts: LeakFacts) -> bool:
-    return facts.current is not None and facts.current.leaked_at is None
+    current = facts.current
+    return current is not None and current.leaked_at is None and not any(map(current.has_secret_of, facts.leaked))
 
 
 def _replaced(facts: LeakFacts) -> LeakStep:
@@ -116,7 +119,9 @@ def _replaced(facts: LeakFacts) -> LeakStep:
 
 
 def _delivered(facts: LeakFacts) -> LeakStep:
-    is_done = _is_replaced(facts) and not facts.waiting
+    if not _is_replaced(facts):
+        return LeakStep("delivered", is_done=False, message="begins as soon as it is replaced")
+    is_done = not facts.waiting
     behind = f"; waiting for {', '.join(sorted(facts.waiting))}" if facts.waiting else ""
     return LeakStep("delivered", is_done=is_done, message=f"{facts.confirmed}{behind}")
 
@@ -142,9 +147,19 @@ def _ended(facts: LeakFacts) -> LeakStep:
 def _dead(facts: LeakFacts) -> LeakStep:
     left = [one for one in facts.leaked if not _is_gone(one, facts.now)]
     if not left:
-        return LeakStep("dead", is_done=True, message="every leaked version was seen refused, or has expired")
+        seen = f"every leaked version was seen refused, or has expired{_bearers(facts)}"
+        return LeakStep("dead", is_done=True, message=seen)
     message = f"nobody has seen {_named(left)} refused yet"
     return LeakStep("dead", is_done=False, message=message, waits_for=_ended(facts).waits_for)
+
+
+def _bearers(facts: LeakFacts) -> str:
+    """Return until when tokens may live that registries handed out for leaked versions before; empty where none may."""
+    ends = [one.dead_at + facts.bearer_life for one in facts.leaked if one.dead_at is not None and facts.bearer_life]
+    until = max(ends, default=facts.now)
+    if until <= facts.now:
+        return ""
+    return f"; tokens that registries handed out for it before may live until {until:%H:%M:%SZ}"
 
 
 def _named(versions: Sequence[Version]) -> str:

@@ -187,6 +187,14 @@ class Version:
         """Return whether it is known not to work: the registry refused it last, or it has expired."""
         return self.rejected_at is not None or self.expiry.is_past(now)
 
+    def is_unfit(self, now: datetime) -> bool:
+        """Return whether there is nothing to go back to in it: it does not work, or others know its secret."""
+        return self.leaked_at is not None or self.is_useless(now)
+
+    def has_secret_of(self, other: Version) -> bool:
+        """Return whether it is the same login as ``other``, under whatever generation."""
+        return (self.fingerprint, self.username) == (other.fingerprint, other.username)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

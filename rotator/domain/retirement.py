@@ -120,9 +120,9 @@ def _why_wait(leaving: Leaving) -> str:
 
 
 def _is_in_its_place(other: Version, version: Version) -> bool:
-    is_newer = other.generation > version.generation and not _is_same(version, other)
-    is_newer = is_newer and version.is_for(other.registry)
-    return bool(version.handle) and version.handle == other.handle and is_newer
+    """Return whether ``other`` overwrote ``version`` at the vendor; what carries an old secret again was not made."""
+    is_newer = other.generation > version.generation and not _is_same(version, other) and not other.restores
+    return is_newer and bool(version.handle) and version.handle == other.handle and version.is_for(other.registry)
 
 
 def is_alive(version: Version, others: Collection[Version], now: datetime) -> bool:
@@ -138,4 +138,4 @@ def _carries_on(other: Version, version: Version) -> bool:
 
 
 def _is_same(version: Version, other: Version) -> bool:
-    return (version.fingerprint, version.username) == (other.fingerprint, other.username)
+    return version.has_secret_of(other)

@@ -337,7 +337,9 @@ class Dispatcher:
             self._world.emit(Crashed(f"rotation of {credential.name}", error))
             await self._break_off(credential.name)
             return None
-        if self._agenda.reason(credential, self._world.clock.now()) and ended.state is not State.FAILED:
+        still = self._agenda.reason(credential, self._world.clock.now())
+        has_leaked_meanwhile = still is not None and still.reason == "Leaked" != rotation.reason
+        if still is not None and ended.state is not State.FAILED and not has_leaked_meanwhile:
             self._agenda.hold_back(credential.name)  # it came to its end and did not help: no loop without a pause
         return ended
 

@@ -90,17 +90,26 @@ class Issuer:
         version = replace(self._pending_of(credential, issued), restores=rotation.restores)
         if rotation.restores:  # it is still of whom it was made by
             version = replace(version, maker=self.earlier(credential, rotation.restores).maker)
-        older = self._ledger.pending(credential.name)
-        left = [given_up(self._ledger, older)] if older and older.generation != version.generation else []
-        changes = Changes(
-            records=[self._looked(credential, generation=version.generation)],
-            versions=[*left, version],
-            secrets={(version.credential, version.generation): issued.login.secret},
-            rotations=[self._of(rotation, version)],
-            audit=[of_version("issue", version, "sealed", self._life(version), self._world.clock.now(), rotation.by)],
-        )
-        await self._ledger.commit(changes)
-        return version
+        told = of_version("issue", version, "sealed", self._life(version), self._world.clock.now(), rotation.by)
+
+        def pended() -> Changes:
+            older = self._ledger.pending(credential.name)
+            left = [given_up(self._ledger, older)] if older and older.generation != version.generation else []
+            return Changes(
+                records=[self._looked(credential, generation=version.generation)],
+                versions=[*left, replace(version, leaked_at=self._leaked_at(version))],
+                secrets={(version.credential, version.generation): issued.login.secret},
+                rotations=[self._of(rotation, version)],
+                audit=[told],
+            )
+
+        await self._ledger.amend(pended)
+        return self._ledger.as_kept(version)
+
+    def _leaked_at(self, version: Version) -> datetime | None:
+        """Return when the secret of ``version`` was reported as leaked, under whatever generation; None when never."""
+        live = self._ledger.live_versions(version.credential)
+        return max((one.leaked_at for one in live if one.leaked_at and one.has_secret_of(version)), default=None)
 
     def _of(self, rotation: Rotation, version: Version) -> Rotation:
         return replace(rotation, generation=version.generation)
@@ -256,13 +265,13 @@ class Issuer:
         live = self._ledger.live_versions(credential.name)
         same = [one for one in live if one.withdrawn_at is not None and one.fingerprint == fingerprint]
         has_leaked = any(one.leaked_at is not None for one in same)
-        return bool(same) and (has_leaked or not self._ledger.has_useless(credential.name, self._world.clock.now()))
+        return bool(same) and (has_leaked or not self._ledger.has_unfit(credential.name, self._world.clock.now()))
 
     async def _stay(self, credential: Credential, rotation: Rotation, issued: Issued) -> Moved:
         """End a rotation that would bring back what was withdrawn. From now on that value is no news."""
-        if self._ledger.has_useless(credential.name, self._world.clock.now()):
+        if self._ledger.has_unfit(credential.name, self._world.clock.now()):
             raise VerificationError(
-                f"{credential.name}: the version in use does not work, and the source holds a value that leaked",
+                f"{credential.name}: the version in use does not work or leaked, and so did the value at the source",
                 hint="Put a new token at the source; it is noticed by itself",
             )
         message = "the source still holds the value that was withdrawn; it is not used unless somebody asks for it"

@@ -6,9 +6,9 @@ use due (`rotator.domain.due.leaked`), the retirer gives the old ones no grace. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rotator.domain.audit import INTENT, AuditRecord
 from rotator.domain.leak import LeakFacts, LeakProgress, leak_progress
@@ -19,7 +19,7 @@ from rotator.engine.ledger import Ledger
 from rotator.engine.retire import Retirer
 from rotator.engine.rollout import Rollout
 from rotator.errors import NotFoundError
-from rotator.ports import Changes, Clock, Provider, ReadsOrigin
+from rotator.ports import Changes, Clock, Provider, ReadsOrigin, Retires
 
 
 class Leaks:
@@ -50,7 +50,7 @@ class Leaks:
         self._retirer = retirer
         self._clock = clock
 
-    async def report(self, name: str, reason: str, by: str) -> LeakProgress:
+    async def report(self, name: str, reason: str, by: str, before: datetime | None = None) -> LeakProgress:
         """Take note that the secret of ``name`` is known to others, and begin at once. Safe to repeat.
 
         What is in use or was before counts as leaked; a version that is only on its way does not.
@@ -59,6 +59,7 @@ class Leaks:
             name: The credential's name.
             reason: What happened, for the audit.
             by: Who says so.
+            before: Only what was obtained before it leaked; None for everything.
 
         Raises:
             NotFoundError: No such credential, or nothing of it is known that could have leaked. StoreError: It may not
@@ -71,7 +72,7 @@ class Leaks:
                 hint=f"If its first version is on its way, wait for it (rotator status {name}) and ask again",
             )
         kept = await self._ledger.versions(name)
-        await self._ledger.amend(lambda: self._marked(credential, kept, reason, by))
+        await self._ledger.amend(lambda: self._marked(credential, kept, reason, by, before))
         current = self._ledger.current(name)
         if current is not None and current.leaked_at is not None:
             await self._dispatcher.replace_leaked(credential.name, f"leaked: {reason}", by)
@@ -101,6 +102,7 @@ class Leaks:
                 last.message if last is not None and record.failures else "",
                 _origin(credential.provider),
                 self._clock.now(),
+                credential.provider.bearer_life if isinstance(credential.provider, Retires) else timedelta(),
             )
         )
 
@@ -111,19 +113,33 @@ class Leaks:
         return [await self.progress(name) for name in names]
 
     async def older_than(self, since: datetime) -> list[str]:
-        """Return the credentials whose version in use is older than ``since``, or missing."""
-        found = ((name, self._ledger.current(name)) for name in self._credentials)
-        return [name for name, current in found if current is None or current.issued_at < since]
+        """Return the credentials of which a version from before ``since`` may still work, or none is in use.
 
-    def _marked(self, credential: Credential, kept: Sequence[Version], reason: str, by: str) -> Changes:
+        A version counts until it was seen refused or has expired, whether it is in use, waits for its end, or was let
+        go of. Of a token that a person makes it is known only when it was first read.
+        """
+        now = self._clock.now()
+        return [
+            name
+            for name in self._credentials
+            if self._ledger.current(name) is None
+            or any(one.issued_at < since for one in _may_work(await self._ledger.versions(name), now))
+        ]
+
+    def _marked(
+        self, credential: Credential, kept: Sequence[Version], reason: str, by: str, before: datetime | None
+    ) -> Changes:
         """Return every version marked that was in use; of ephemeral ones also those that were let go of and still work.
 
-        The newest comes last, so that the memory holds none that was let go of.
+        One on its way that carries the secret of such a version again counts as well. The newest comes last, so that
+        the memory holds none that was let go of.
         """
         now = self._clock.now()
         live = {one.generation: one for one in self._ledger.live_versions(credential.name)}
         let_go = {one.generation: one for one in kept if _still_works(credential, one, now)}
-        used = [one for _, one in sorted({**let_go, **live}.items()) if one.stage not in _NEVER_USED]
+        known = [one for _, one in sorted({**let_go, **live}.items()) if before is None or one.issued_at < before]
+        used = [one for one in known if one.stage not in _NEVER_USED]
+        used += [one for one in known if one not in used and any(one.has_secret_of(other) for other in used)]
         marked = [replace(one, leaked_at=one.leaked_at or now) for one in used]
         return Changes(versions=marked, audit=[AuditRecord(now, by, "leak", credential.name, INTENT, reason)])
 
@@ -140,6 +156,16 @@ def _still_works(credential: Credential, version: Version, now: datetime) -> boo
     if version.stage is not Stage.RETIRED or credential.provider.strategy is not Strategy.EPHEMERAL:
         return False
     return version.expiry.at is not None and version.dead_at is None and not version.expiry.is_past(now)
+
+
+def _may_work(kept: Sequence[Version], now: datetime) -> Iterator[Version]:
+    """Yield every version that was ever in use and of which nobody knows that it is dead."""
+    for version in kept:
+        is_gone = version.dead_at is not None or version.expiry.is_past(now)
+        has_ended = version.stage is Stage.RETIRED and version.ended_at is not None
+        lives_on = any(one.generation > version.generation and one.has_secret_of(version) for one in kept)
+        if version.stage not in _NEVER_USED and not is_gone and not has_ended and not lives_on:
+            yield version
 
 
 def _origin(provider: Provider) -> str:

@@ -152,10 +152,10 @@ class Ledger:
         """Return the version in use."""
         return self.version(credential, Stage.CURRENT)
 
-    def has_useless(self, credential: str, now: datetime) -> bool:
-        """Return whether the version in use is known not to work at ``now``: there is nothing to go back to."""
+    def has_unfit(self, credential: str, now: datetime) -> bool:
+        """Return whether the version in use does not work at ``now``, or leaked: there is nothing to go back to."""
         current = self.current(credential)
-        return current is not None and current.is_useless(now)
+        return current is not None and current.is_unfit(now)
 
     def pending(self, credential: str) -> Version | None:
         """Return the version on its way into use."""

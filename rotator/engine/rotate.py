@@ -183,7 +183,7 @@ class Rotator:
             reason: Why it is rotated; empty where nothing is due.
             restores: The generation that is put back; 0 for none.
         """
-        if restores or self._ledger.has_useless(credential.name, self._world.clock.now()):
+        if restores or self._ledger.has_unfit(credential.name, self._world.clock.now()):
             return REGARDLESS
         current = self._ledger.current(credential.name)
         has_leaked = current is not None and current.leaked_at is not None
@@ -272,7 +272,7 @@ class Rotator:
             asked=error.retry_after if isinstance(error, TemporaryError) else None,
         )
         failed = end(rotation, State.FAILED, str(error), at=now, error=error.code)
-        is_put_right_at_once = isinstance(error, HaltedError) and current is not None and not current.is_useless(now)
+        is_put_right_at_once = isinstance(error, HaltedError) and current is not None and not current.is_unfit(now)
         next_at = None if is_put_right_at_once else now + pause
         record = replace(record, failures=record.failures + 1, next_attempt_at=next_at, looked_at=now)
         await self._ledger.commit(Changes(records=[record], rotations=[failed], audit=[of_end(failed)]))

@@ -298,10 +298,10 @@ class FakeDaemon:
         self.acts.append((f"rolled back to {generation}", name, by))
         return await self.request_rotation(name, message, by)
 
-    async def report_leak(self, name: str, reason: str, by: str) -> LeakProgress:
+    async def report_leak(self, name: str, reason: str, by: str, before: datetime | None = None) -> LeakProgress:
         """Remember the report."""
         self.status(name)
-        self.acts.append((f"leak: {reason}", name, by))
+        self.acts.append((f"leak: {reason}{f' before {before}' if before else ''}", name, by))
         return await self.leak_progress(name)
 
     async def leak_progress(self, name: str) -> LeakProgress:

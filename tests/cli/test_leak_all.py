@@ -43,6 +43,7 @@ class Api:
             return web.json_response(body, status=500)
         match [request.method, *path.strip("/").split("/")]:
             case ["POST", "credentials", name, "leaks"]:
+                assert (await request.json())["issued_before"].startswith("2026-11-28T09:00:00")
                 self.reported.append(name)
                 self.broken |= {("GET", "/leaks")} if self.is_listed_once else set()
                 return _json(_view(name, is_over=False))
@@ -56,12 +57,16 @@ class Api:
         return _json(LeakList(now=NOW, credentials=4, older=tuple(self.older), open=()))
 
 
+NEWER = "credentials have a version from after 2026-11-28 09:00:00Z, and none from before that may work."
+
+
 def _json(model: Any) -> web.Response:
     return web.Response(text=model.model_dump_json(), content_type="application/json")
 
 
 def _view(name: str, *, is_over: bool) -> LeakView:
-    step = StepView(name="replaced", is_done=is_over, message="generation 2", waits_for=Waits.DAEMON)
+    message = "every leaked version was seen refused"
+    step = StepView(name="dead", is_done=is_over, message=message, waits_for=Waits.DAEMON)
     return LeakView(credential=name, reported_at=NOW, is_over=is_over, steps=(step,))
 
 
@@ -97,7 +102,7 @@ async def test_all_is_well(run: Any, api: Api) -> None:
     code, lines = await ask(run, api, "--reason", "x")
     assert (code, lines[-1]) == (0, "Complete: nothing is left to do.")
     assert api.reported == ["first", "second", "third"]
-    assert "4 of 4 credentials use a version that was obtained after 2026-11-28 09:00:00Z." in lines
+    assert f"4 of 4 {NEWER}" in lines
 
 
 @pytest.mark.parametrize(
@@ -112,8 +117,8 @@ async def test_an_error_in_one_keeps_no_other_from_it(run: Any, api: Api, broken
     api.broken.add(broken)
     code, lines = await ask(run, api, "--reason", "x")
     assert (code, api.reported) == (1, ["second", "third"])
-    assert "third: over: replaced everywhere, and what leaked is dead." in lines
-    assert "3 of 4 credentials use a version that was obtained after 2026-11-28 09:00:00Z." in lines
+    assert "third: over: every required target has the new one; every leaked version was seen refused." in lines
+    assert f"3 of 4 {NEWER}" in lines
     assert "  older, or without any: first" in lines
     assert any(line.startswith("  NOT reported: first: the daemon says: the state is full") for line in lines)
     assert lines[-1] == "NOT complete. Report what is not, once mended, with: rotator leak NAME --reason ..."
@@ -124,7 +129,7 @@ async def test_what_cannot_be_followed_keeps_no_other_from_it(run: Any, api: Api
     api.broken.add(("GET", "/credentials/second/leak"))
     code, lines = await ask(run, api, "--reason", "x")
     assert (code, api.older) == (1, ["second"])
-    assert "third: over: replaced everywhere, and what leaked is dead." in lines
+    assert "third: over: every required target has the new one; every leaked version was seen refused." in lines
     assert any(line.startswith("  not followed to its end: second: the daemon says") for line in lines)
     assert lines[-1].startswith("NOT complete. When the above is done, or to look again: rotator leak --all --since 20")
 

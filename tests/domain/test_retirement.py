@@ -83,6 +83,13 @@ def test_an_older_slot_does_not_count_as_overwriting() -> None:
     assert next_action(replace(LEAVING, others=[older]))[0] is Action.END
 
 
+def test_what_is_put_back_overwrites_nothing() -> None:
+    """A version that carries an older secret again was not made at the vendor, where the newer one still is."""
+    again = replace(NEW, handle="a", restores=1)
+
+    assert next_action(replace(LEAVING, others=[again]))[0] is not Action.FORGET
+
+
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [

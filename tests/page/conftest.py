@@ -264,8 +264,9 @@ class FakeDaemon:
         """Tell all who listen that something became of a credential."""
         self.emit(DeliveryFinished("prod", "kubernetes", "web/regcred", name, 12, "", "", changed=True, seconds=0.1))
 
-    async def report_leak(self, name: str, reason: str, by: str) -> LeakProgress:
+    async def report_leak(self, name: str, reason: str, by: str, before: datetime | None = None) -> LeakProgress:
         """Remember the report."""
+        assert before is None
         self.acts.append(("leak", name, reason, by))
         return await self.leak_progress(name)
 

@@ -220,6 +220,7 @@ class Scene:
         self.slow: dict[str, asyncio.Event] = {}
         self.expiries: dict[str, tuple[str, datetime]] = {}
         self.drifted: set[tuple[str, str, str]] = set()
+        self.reported: set[str] = set()
         self.prod, self.edge = target("prod", "shared", "other"), target("edge", "file")
         self.targets = (self.prod, self.edge)
         self.vendors: dict[str, Any] = {}
@@ -465,6 +466,14 @@ class Scene:
             store.secrets[key].reveal() for key, one in store.kept.items() if one.leaked_at and key in store.secrets
         }
 
+    async def report_leak(self, name: str) -> None:
+        """Have a person say that all logins of ``name`` that were ever in use are known to others."""
+        used = [one for one in self.world.ledger.live_versions(name) if one.stage is not Stage.PENDING]
+        kept = self.world.store.secrets
+        secrets = {kept[key].reveal() for one in used if (key := (name, one.generation)) in kept}
+        await self.world.leaks.report(name, "seen in a log", "test")
+        self.reported |= secrets
+
     def source_changes(self, name: str) -> None:
         """Put another token at the source."""
         vendor = self.vendors[name]
@@ -519,6 +528,7 @@ class Scene:
             current = world.ledger.current(name)
             secret = world.store.secrets[name, current.generation].reveal()
             assert secret not in self.vendors[name].refused, f"{name}: what is in use does not work{self.story()}"
+            assert secret not in self.reported, f"{name}: what is in use leaked{self.story()}"
             spots = {(one.port.name, spot) for one in world.credentials[name].targets for spot in one.port.spots}
             drifted = {(target, spot) for target, spot, one in self.drifted if one == name}
             assert spots - drifted <= self.holders(name, secret), f"{name}: {spots}"

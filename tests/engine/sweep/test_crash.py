@@ -81,7 +81,7 @@ async def leak(scene: Any, name: str) -> Act:
 
     async def act() -> None:
         scene.prompt(name)
-        await scene.world.leaks.report(name, "seen in a log", "test")
+        await scene.report_leak(name)
         if scene.vendors[name].strategy is Strategy.READ:
             scene.source_changes(name)
         await scene.live()

@@ -156,7 +156,7 @@ class Anything(RuleBasedStateMachine):
 
         async def report() -> None:
             try:
-                await self.scene.world.leaks.report(self.name(number), "seen", "test")
+                await self.scene.report_leak(self.name(number))
             except NotFoundError:
                 return
             await self.scene.quiet()
