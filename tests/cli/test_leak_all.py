@@ -28,6 +28,7 @@ class Api:
         self.socket = socket
         self.older = ["first", "second", "third"]
         self.reported: list[str] = []
+        self.before: list[str] = []
         self.broken: set[tuple[str, str]] = set()
         """Method and path that are answered with an error."""
         self.is_listed_once = False
@@ -43,7 +44,7 @@ class Api:
             return web.json_response(body, status=500)
         match [request.method, *path.strip("/").split("/")]:
             case ["POST", "credentials", name, "leaks"]:
-                assert (await request.json())["issued_before"].startswith("2026-11-28T09:00:00")
+                self.before.append((await request.json()).get("issued_before", ""))
                 self.reported.append(name)
                 self.broken |= {("GET", "/leaks")} if self.is_listed_once else set()
                 return _json(_view(name, is_over=False))
@@ -102,6 +103,7 @@ async def test_all_is_well(run: Any, api: Api) -> None:
     code, lines = await ask(run, api, "--reason", "x")
     assert (code, lines[-1]) == (0, "Complete: nothing is left to do.")
     assert api.reported == ["first", "second", "third"]
+    assert all(one.startswith("2026-11-28T09:00:00") for one in api.before)
     assert f"4 of 4 {NEWER}" in lines
 
 

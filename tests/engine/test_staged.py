@@ -191,7 +191,7 @@ async def test_a_withdrawn_value_that_leaked_is_not_used_again(world: Any, targe
     await settle(world)
 
     last = world.ledger.last_rotation("ghcr")
-    assert "the source holds a value that leaked" in last.message
+    assert "and so did the value at the source" in last.message
     assert prod.held["one"]["ghcr"].login.secret.reveal() == "token-1"
 
 
