@@ -194,15 +194,16 @@ class Retirer:
 
     async def _prove(self, credential: Credential, version: Version) -> None:
         """Show it to the registry. Dead is only what was seen to be refused while the version in use is accepted."""
+        try:
+            login = await self._ledger.login(version)
+        except NotFoundError:
+            await self._forget(version, "its secret is not kept any more")
+            return
         doubt = await self._prover.doubt(credential)
         if doubt is not None:
             self._doubt(credential, version, doubt)
             return
-        try:
-            finding = await self._prover.probe(credential, await self._ledger.login(version))
-        except NotFoundError:
-            await self._forget(version, "its secret is not kept any more")
-            return
+        finding = await self._prover.probe(credential, login)
         now = self._world.clock.now()
         if finding.verdict is Verdict.REJECTED:
             why = f"the registry refuses it: {finding.evidence}{_bearers(credential, now)}"
