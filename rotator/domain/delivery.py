@@ -13,6 +13,7 @@ def merge(known: Delivery, outcome: Delivery) -> Delivery:
     A generation that was confirmed by an earlier try is confirmed, whatever became of the intent of a later one; but
     not where a later try failed: then nobody knows what is there, and it is tried again.
     """
+    outcome = replace(outcome, repairs=known.repairs)  # who repairs writes them down; no try changes them
     if outcome.state is DeliveryState.AWAITING and known.confirmed_generation >= outcome.generation:
         return known  # the person said meanwhile that it is done
     is_latest = (outcome.generation, outcome.attempts) >= (known.generation, known.attempts)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from rotator.domain.declares import Proof
 from rotator.domain.model import Delivery, DeliveryState, Entry, Held
@@ -39,11 +41,28 @@ def _is_settled(delivery: Delivery | None, entry: Entry) -> bool:
     return delivery.generation == delivery.confirmed_generation == entry.generation
 
 
-def is_contested(repairs: Sequence[float], now: float) -> bool:
+def is_contested(deliveries: Iterable[Delivery], now: datetime) -> bool:
     """Return whether a placement was repaired so often of late that something else keeps writing there.
 
     Args:
-        repairs: When it was repaired, in monotonic seconds.
-        now: In the same.
+        deliveries: Those to the placement; what was repaired together counts once.
+        now: Aware UTC. What was repaired later than that was so by a clock that went back since, and does not count.
     """
-    return sum(now - at < PERIOD.total_seconds() for at in repairs) >= REPAIRS
+    repairs: Counter[datetime] = Counter()
+    for one in deliveries:
+        repairs |= Counter(at for at in one.repairs if timedelta() <= now - at < PERIOD)
+    return repairs.total() >= REPAIRS
+
+
+def is_left_alone(deliveries: Iterable[Delivery], now: datetime) -> bool:
+    """Return whether a placement is left alone at ``now``, since something else keeps writing there.
+
+    Nothing is left alone for longer than `PERIOD`: an end that is further off was set by a clock that went back since.
+    """
+    ends = (one.left_until for one in deliveries)
+    return any(end is not None and now < end <= now + PERIOD for end in ends)
+
+
+def repaired(delivery: Delivery, now: datetime) -> Delivery:
+    """Return ``delivery`` with one more repair."""
+    return replace(delivery, repairs=(*delivery.repairs, now)[-REPAIRS:])

@@ -264,6 +264,8 @@ class Delivery:
         proof: How ``confirmed_generation`` is known.
         written_at: When a write last changed the placement; None when none did.
         revealed_at: When the login of ``generation`` was shown to the person who is awaited; None when it was not.
+        left_until: Until when it is left alone, since repairs did not last; None when it is not.
+        repairs: When it was repaired after something else had changed it: the latest few, oldest first.
     """
 
     target: str
@@ -279,6 +281,8 @@ class Delivery:
     proof: Proof = Proof.VALUE
     written_at: datetime | None = None
     revealed_at: datetime | None = None
+    left_until: datetime | None = None
+    repairs: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class TargetStatus:
         confirmed_at: The latest confirmation; None when there was none.
         error: Why its placements could not be listed; empty when they could.
         refused: Placements that policy keeps the credential from; they are not counted above.
+        contested: Placements that are left alone, since something else keeps writing there.
     """
 
     target: str
@@ -61,6 +62,7 @@ class TargetStatus:
     confirmed_at: datetime | None
     error: str = ""
     refused: tuple[str, ...] = ()
+    contested: int = 0
 
     @property
     def in_sync(self) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
 
-from rotator.domain.drift import PERIOD, READABLE, REPAIRS, drifted, is_contested
+from rotator.domain.drift import PERIOD, READABLE, REPAIRS, drifted, is_contested, is_left_alone, repaired
 from rotator.domain.events import Crashed, DriftFound, DriftRepaired, StoreFailed
 from rotator.domain.model import Delivery, DeliveryState
 from rotator.engine.credential import DeliveryTarget
@@ -30,21 +30,8 @@ SPREAD = 0.2
 FOUND = "holds something else than was confirmed there"
 
 
-@dataclass(slots=True)
-class _History:
-    """What happened at one placement.
-
-    Args:
-        repairs: When it was repaired, in monotonic seconds; the latest few.
-        left_until: Until when it is left alone, in the same; None when it is not.
-    """
-
-    repairs: deque[float] = field(default_factory=lambda: deque(maxlen=REPAIRS))
-    left_until: float | None = None
-
-
 class DriftWatch:
-    """Looks at every placement once an interval, and repairs it a few times an hour at most.
+    """Looks at every placement once an interval, and repairs it a few times an hour at most, also over restarts.
 
     A read that cannot tell is no drift, nor is a placement that its target does not have any more. A repair is an
     ordinary delivery of the generation that was confirmed, so a placement that holds a newer one refuses it.
@@ -70,7 +57,6 @@ class DriftWatch:
         self._rollout = rollout
         self._world = world
         self._interval = interval.total_seconds()
-        self._histories: dict[tuple[str, str], _History] = {}
 
     async def run(self) -> None:
         """Look for ever; cancel to stop."""
@@ -87,27 +73,25 @@ class DriftWatch:
         Raises:
             StoreError: What was found could not be journalled.
         """
-        placements = self._ledger.placements(target.name)
-        self._forget_vanished(target.name, placements)
-        rendering, left = Rendering(self._ledger, target), iter(placements)
+        rendering, left = Rendering(self._ledger, target), iter(self._ledger.placements(target.name))
         await together(self._work_off(target, left, rendering) for _ in range(AT_ONCE))
 
     async def look_at(self, target: DeliveryTarget, placement: str, rendering: Rendering) -> None:
         """Look at one placement, and repair it where it has drifted. Safe to repeat. Errors as `look`."""
-        history = self._histories.get((target.name, placement))
-        if history is not None and history.left_until is not None:
-            if self._world.clock.monotonic() >= history.left_until:
-                await self._try_again(target, placement, history)
+        known, now = self._ledger.held_at(target.name, placement), self._world.clock.now()
+        if is_left_alone(known.values(), now):
+            return
+        if left := [name for name, one in known.items() if one.left_until and one.state is DeliveryState.FAILED]:
+            await self._repair(target, placement, left)
             return
         names = await self._drifted(target, placement, rendering)
         if not names or placement not in await self._rollout.placements(target):
             return
-        history = self._histories.setdefault((target.name, placement), _History())
-        if is_contested(history.repairs, self._world.clock.monotonic()):
-            await self._leave_alone(target, placement, names, history)
+        if is_contested(self._ledger.held_at(target.name, placement).values(), self._world.clock.now()):
+            await self._leave_alone(target, placement, names)
         else:
-            await self._note(target, placement, names, FOUND, is_contested=False)
-            await self._repair(target, placement, names, history)
+            await self._note(target, placement, names, FOUND)
+            await self._repair(target, placement, names)
 
     async def _look_forever(self, target: DeliveryTarget) -> None:
         await self._world.clock.sleep(self._interval * self._world.random())
@@ -129,13 +113,6 @@ class DriftWatch:
         for placement in placements:
             await self.look_at(target, placement, rendering)
 
-    def _forget_vanished(self, target: str, placements: Sequence[str]) -> None:
-        """Forget what happened at placements of ``target`` that are not there any more; new ones begin anew."""
-        kept = set(placements)
-        for name, placement in [key for key in self._histories if key[0] == target and key[1] not in kept]:
-            del self._histories[name, placement]
-            self._rollout.turns.release(name, placement)
-
     async def _drifted(self, target: DeliveryTarget, placement: str, rendering: Rendering) -> tuple[str, ...]:
         """Return the credentials that have drifted; none when it cannot be told. Nothing is written there meanwhile."""
         async with self._rollout.alone_at(target, placement):
@@ -154,48 +131,59 @@ class DriftWatch:
         known = self._ledger.held_at(target, placement)
         return tuple(name for name, one in known.items() if one.state is DeliveryState.CONFIRMED)
 
-    async def _repair(self, target: DeliveryTarget, placement: str, names: Sequence[str], history: _History) -> None:
+    async def _repair(self, target: DeliveryTarget, placement: str, names: Sequence[str]) -> None:
         await self._rollout.rewrite(target, placement, names)
-        known = self._ledger.held_at(target.name, placement)
+        known, now = self._ledger.held_at(target.name, placement), self._world.clock.now()
         if all(name in known and known[name].state is DeliveryState.CONFIRMED for name in names):
-            history.repairs.append(self._world.clock.monotonic())
+            await self._ledger.amend(
+                lambda: Changes(deliveries=[repaired(one, now) for one in self._settled(target.name, placement, names)])
+            )
             self._world.emit(DriftRepaired(target.name, target.port.kind, placement, tuple(names)))
 
-    async def _leave_alone(
-        self, target: DeliveryTarget, placement: str, names: Sequence[str], history: _History
-    ) -> None:
+    async def _leave_alone(self, target: DeliveryTarget, placement: str, names: Sequence[str]) -> None:
         until = self._world.clock.now() + PERIOD
         message = (
             f"something else writes there: {REPAIRS} repairs within an hour did not last; "
             f"it is left alone until {until:%H:%M} UTC"
         )
-        history.left_until = self._world.clock.monotonic() + PERIOD.total_seconds()
-        self._rollout.turns.leave_alone(target.name, placement)
-        await self._note(target, placement, names, message, is_contested=True)
-
-    async def _try_again(self, target: DeliveryTarget, placement: str, history: _History) -> None:
-        history.left_until = None
-        self._rollout.turns.release(target.name, placement)
-        known = self._ledger.held_at(target.name, placement)
-        if names := [name for name, one in known.items() if one.state is DeliveryState.FAILED]:
-            await self._repair(target, placement, names, history)
+        await self._note(target, placement, names, message, until)
 
     async def _note(
-        self, target: DeliveryTarget, placement: str, names: Sequence[str], message: str, *, is_contested: bool
+        self,
+        target: DeliveryTarget,
+        placement: str,
+        names: Sequence[str],
+        message: str,
+        left_until: datetime | None = None,
     ) -> None:
         """Journal that nobody knows any more what the placement holds, and tell."""
-        await self._ledger.amend(lambda: Changes(deliveries=list(self._undone(target.name, placement, names, message))))
+
+        def undone() -> Changes:
+            now = self._world.clock.now()
+            lost = partial(
+                replace,
+                state=DeliveryState.FAILED,
+                at=now,
+                message=message,
+                confirmed_generation=0,
+                error=ConflictError.code,
+                left_until=left_until,
+            )
+            return Changes(deliveries=[lost(one) for one in self._settled(target.name, placement, names)])
+
+        await self._ledger.amend(undone)
+        is_contested = left_until is not None
         self._world.emit(
             DriftFound(target.name, target.port.kind, placement, tuple(names), f"{placement} {message}", is_contested)
         )
 
-    def _undone(self, target: str, placement: str, names: Sequence[str], message: str) -> Iterator[Delivery]:
-        known, now = self._ledger.held_at(target, placement), self._world.clock.now()
+    def _settled(self, target: str, placement: str, names: Sequence[str]) -> Iterator[Delivery]:
+        """Yield the deliveries of ``names`` there that are confirmed."""
+        known = self._ledger.held_at(target, placement)
         for name in names:
             last = known.get(name)
             if last is not None and last.state is DeliveryState.CONFIRMED:
-                lost = replace(last, state=DeliveryState.FAILED, at=now, message=message, confirmed_generation=0)
-                yield replace(lost, error=ConflictError.code)
+                yield last
 
     @asynccontextmanager
     async def _surviving(self, target: str) -> AsyncIterator[None]:

@@ -260,6 +260,7 @@ class Rollout:
                     proof=last.proof,
                     written_at=last.written_at,
                     revealed_at=last.revealed_at if is_again else None,
+                    repairs=last.repairs,
                 )
 
     async def _write_all(self, target: DeliveryTarget, work: Sequence[Work]) -> None:

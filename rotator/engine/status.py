@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from rotator.domain.drift import is_left_alone
 from rotator.domain.history import OldVersion
 from rotator.domain.image import ImageStatus
 from rotator.domain.model import Delivery, Stage, Version
@@ -26,7 +27,7 @@ SHOWN_BEHIND = 20
 def credential_status(credential: Credential, ledger: Ledger, rollout: Rollout, now: datetime) -> CredentialStatus:
     """Return how ``credential`` stands."""
     current, record = ledger.current(credential.name), ledger.record(credential.name)
-    targets = tuple(_target_status(one, credential.name, current, ledger, rollout) for one in credential.targets)
+    targets = tuple(_target_status(one, credential.name, current, ledger, rollout, now) for one in credential.targets)
     health, message = health_of(current, record, targets, now)
     rule, why_so_late = rule_of(credential, ledger, now), why_late(credential, ledger, now)
     return CredentialStatus(
@@ -98,7 +99,7 @@ def held_back(credential: Credential, ledger: Ledger, guard: Guard) -> str:
 
 
 def _target_status(
-    target: DeliveryTarget, credential: str, current: Version | None, ledger: Ledger, rollout: Rollout
+    target: DeliveryTarget, credential: str, current: Version | None, ledger: Ledger, rollout: Rollout, now: datetime
 ) -> TargetStatus:
     deliveries = list(ledger.deliveries_of(target.name, credential))
     behind = sorted((one for one in deliveries if not _has_confirmed(one, current)), key=_oldest_first)
@@ -114,6 +115,7 @@ def _target_status(
         confirmed_at=max(confirmed_at, default=None),
         error=rollout.unlisted(target.name),
         refused=rollout.refusals.of(target.name, credential),
+        contested=sum(is_left_alone([one], now) for one in deliveries),
     )
 
 

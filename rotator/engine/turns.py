@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from rotator.config.root import EngineConfig
+from rotator.domain.drift import is_left_alone
 from rotator.domain.model import Delivery, DeliveryState, Version
 from rotator.domain.schedule import delivery_pause, left_of_pause
 from rotator.domain.window import Step, Wait, wait_for
@@ -32,22 +33,14 @@ class Turns:
         self._ledger = ledger
         self._clock = clock
         self._longest_pause = config.delivery_retry
-        self._contested: set[tuple[str, str]] = set()
-
-    def leave_alone(self, target: str, placement: str) -> None:
-        """Have no version that was tried at ``placement`` tried there again by itself, until `release`."""
-        self._contested.add((target, placement))
-
-    def release(self, target: str, placement: str) -> None:
-        """End what `leave_alone` began. Safe to repeat."""
-        self._contested.discard((target, placement))
 
     def may_retry(self, target: str, placement: str, version: Version) -> bool:
         """Return whether ``version``, which ``placement`` was not seen to hold, may be tried there by ourselves now."""
-        last = self._ledger.held_at(target, placement).get(version.credential)
+        held = self._ledger.held_at(target, placement)
+        last = held.get(version.credential)
         if last is None or last.generation != version.generation:
             return True
-        return (target, placement) not in self._contested and self._pause_is_over(last)
+        return not is_left_alone(held.values(), self._clock.now()) and self._pause_is_over(last)
 
     def wait(self, target: DeliveryTarget, placement: str, version: Version) -> Wait | None:
         """Return why ``placement``, which was not seen to hold ``version``, is not written yet; None when it may be.

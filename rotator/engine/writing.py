@@ -143,6 +143,7 @@ class Writing:
             confirmed_generation=entry.generation,
             proof=held.proof,
             written_at=self._clock.now() if held.changed else last.written_at,
+            repairs=last.repairs,
         )
 
     def _failed(self, intent: Delivery, error: RotatorError) -> Delivery:

@@ -122,6 +122,9 @@ CATALOGUE: Mapping[str, Family] = {
     "rotator_target_drift_repairs_total": _counter(
         "Placements that held something else than was confirmed there and were repaired.", "kind"
     ),
+    "rotator_drift_contested_deliveries": _gauge(
+        "Logins at placements that are left alone, since something else writes there and repairs did not last.", "kind"
+    ),
     "rotator_fenced_writes_total": _counter("Deliveries refused because something newer was found.", "kind"),
     "rotator_image_pullable": _gauge(
         "1 if the image pulled with the version in use when the registry last could tell, else 0.",

@@ -225,6 +225,7 @@ class Metrics:
             self._counters.dropped.labels(family).inc(missing)
         yield from targets
         yield mirror.target_states(statuses, self._kinds)
+        yield mirror.contested_deliveries(statuses, self._kinds)
         yield from mirror.image_gauges(statuses)
         yield from mirror.limit_gauges(self._facts.limits())
         yield from self._registry_gauges({one.registry for one in statuses})

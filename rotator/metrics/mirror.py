@@ -160,6 +160,14 @@ def target_states(statuses: Sequence[CredentialStatus], kinds: Collection[str]) 
     return gauge("rotator_targets", ((one, float(counted[one])) for one in every))
 
 
+def contested_deliveries(statuses: Sequence[CredentialStatus], kinds: Collection[str]) -> Metric:
+    """Return how many deliveries to targets of each kind are left alone, since something else keeps writing there."""
+    counts = dict.fromkeys(sorted({*kinds, OTHER}), 0)
+    for pair in pairs_of(statuses):
+        counts[closed(pair.target.kind, kinds)] += pair.target.contested
+    return gauge("rotator_drift_contested_deliveries", (((kind,), float(count)) for kind, count in counts.items()))
+
+
 def state_of(pair: Pair) -> str:
     """Return the state of one credential at one target. Never ``in_sync`` while nothing is in use."""
     if pair.target.error or pair.credential.current is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from operator import attrgetter
 from typing import Any, cast
 
@@ -28,7 +29,7 @@ ROTATION_COLUMNS = (
 DELIVERY_COLUMNS = (
     *("target", "placement", "credential", "generation", "state", "at"),
     *("error", "message", "attempts", "confirmed_generation", "proof", "written_at"),
-    "revealed_at",
+    *("revealed_at", "left_until", "repairs"),
 )
 SAMPLE_COLUMNS = (
     *("registry", "credential", "at"),
@@ -37,7 +38,7 @@ SAMPLE_COLUMNS = (
 """The columns of each kind of value, in the order in which the functions below return them."""
 
 record_row: Callable[[Record], tuple[Any, ...]] = attrgetter(*RECORD_COLUMNS)
-delivery_row: Callable[[Delivery], tuple[Any, ...]] = attrgetter(*DELIVERY_COLUMNS)
+_delivery_fields = attrgetter(*DELIVERY_COLUMNS[:-1])
 _version_fields = attrgetter(*VERSION_COLUMNS[:-3])
 _rotation_fields = attrgetter(*ROTATION_COLUMNS[:-1])
 
@@ -51,6 +52,11 @@ def version_row(version: Version) -> tuple[Any, ...]:
 def rotation_row(rotation: Rotation) -> tuple[Any, ...]:
     """Return the columns of ``rotation``; ``by`` is a word of SQL."""
     return (*_rotation_fields(rotation), rotation.by)
+
+
+def delivery_row(delivery: Delivery) -> tuple[Any, ...]:
+    """Return the columns of ``delivery``; its repairs are one text."""
+    return (*_delivery_fields(delivery), ",".join(at.isoformat() for at in delivery.repairs))
 
 
 def sample_row(sample: Sample) -> tuple[Any, ...]:
@@ -86,6 +92,7 @@ def delivery_of(row: Row[Any]) -> Delivery:
     """Return the delivery in ``row``."""
     columns = _columns(row)
     columns["state"], columns["proof"] = DeliveryState(columns["state"]), Proof(columns["proof"])
+    columns["repairs"] = tuple(datetime.fromisoformat(at) for at in columns["repairs"].split(",") if at)
     return Delivery(**columns)
 
 

@@ -106,8 +106,11 @@ deliveries = Table(
     Column("proof", String(16), nullable=False, server_default="value"),
     Column("written_at", Instant),
     Column("revealed_at", Instant),
+    Column("left_until", Instant),
+    Column("repairs", Text, nullable=False, server_default=text("''")),
 )
-"""One row a credential and placement: the latest try, and the newest generation confirmed there."""
+"""One row a credential and placement: the latest try, and the newest generation confirmed there. ``repairs`` is a list
+of instants in ISO 8601, parted by commas."""
 
 headroom_samples = Table(
     "headroom_samples",

@@ -16,7 +16,9 @@ from rotator.domain.events import Crashed, DriftFound, DriftRepaired, StoreFaile
 from rotator.domain.model import Login
 from rotator.engine.drift import DriftWatch
 from rotator.engine.rendering import Rendering
+from rotator.engine.status import credential_status
 from rotator.errors import PermanentError, RotatorError, ShapeError, StoreError, UnavailableError
+from rotator.ports import Changes
 from rotator.secret import Secret
 
 MINUTES_15 = timedelta(minutes=15)
@@ -214,6 +216,49 @@ async def test_nobody_is_fought(memory_world: Callable[..., Any], target: Callab
     world.clock.advance(timedelta(minutes=50))
     await drift.look(ecr)
     assert (len(prod.applied), state(world)) == (4, ("confirmed", 1, 1))
+
+
+async def test_a_restart_forgets_no_contest(world: Any, target: Callable[..., Any]) -> None:
+    """I5: reloads and restarts start no new fight: three repairs within an hour are all there are, and are told of."""
+    prod = target("prod", "web")
+    world.add("ecr", prod)
+    await world.rotate("ecr")
+    prod.applied.clear()
+
+    for _ in range(12):
+        overwrite(prod, "web")
+        await drift_of(world).look(delivery_target(world))
+        await world.restart()
+        await world.rollout.reconcile(delivery_target(world))
+        world.clock.advance(timedelta(minutes=3))
+
+    assert len(prod.applied) == 3
+    now = credential_status(world.credentials["ecr"], world.ledger, world.rollout, world.clock.now())
+    assert [one.contested for one in now.targets] == [1]
+
+    world.clock.advance(HOUR)
+    await drift_of(world).look(delivery_target(world))
+    assert (len(prod.applied), state(world)) == (4, ("confirmed", 1, 1))
+    now = credential_status(world.credentials["ecr"], world.ledger, world.rollout, world.clock.now())
+    assert [one.contested for one in now.targets] == [0]
+
+
+async def test_a_clock_that_went_back_leaves_nothing_alone_for_long(
+    memory_world: Callable[..., Any], target: Callable[..., Any]
+) -> None:
+    """What was noted by a clock that was wrong by a day does not keep a placement from being repaired."""
+    world, prod = memory_world(), target("prod", "web")
+    world.add("ecr", prod)
+    await world.rotate("ecr")
+    known, tomorrow = world.ledger.held_at("prod", "web")["ecr"], world.clock.now() + timedelta(days=1)
+    odd = replace(known, repairs=(tomorrow,) * 3, left_until=tomorrow)
+    await world.ledger.commit(Changes(deliveries=[odd]))
+    overwrite(prod, "web")
+    prod.applied.clear()
+
+    await drift_of(world).look(delivery_target(world))
+
+    assert (len(prod.applied), state(world)) == (1, ("confirmed", 1, 1))
 
 
 async def test_a_new_generation_reaches_a_contested_placement(

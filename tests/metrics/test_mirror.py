@@ -60,6 +60,17 @@ def test_an_old_version_that_may_work_is_shown(scraped: Any) -> None:
     assert scraped.value("rotator_credential_previous_alive", credential="ghcr") == 1.0
 
 
+def test_contested_deliveries_are_counted_by_kind(scraped: Any) -> None:
+    """What is left alone is counted over all credentials; where there is none the count is 0, not absent."""
+    name = "rotator_drift_contested_deliveries"
+    target = scraped.target(contested=2)
+    assert scraped.value(name, kind=target.kind) == 0.0
+
+    scraped.statuses = [scraped.status(targets=(target,)), scraped.status(name="other", targets=(target,))]
+
+    assert scraped.value(name, kind=target.kind) == 4.0
+
+
 def test_what_is_unknown_is_absent(scraped: Any) -> None:
     """A credential that never had a version has no expiry, no verdict and no success, not a 0."""
     scraped.statuses = [scraped.status(current=None, renewal_at=None, record=Record("ghcr", failures=2), targets=())]

@@ -58,7 +58,10 @@ WHOLE = Changes(
     ],
     secrets={("ecr", 1): Secret(f"{CANARY}-1"), ("ecr", 2): Secret(f"{CANARY}-2 \x00\ud800é")},
     rotations=[replace(rotation(1, State.RUNNING), finished_at=NOW, generation=3, error="shape", by="ana")],
-    deliveries=[delivery(), delivery("a b/'\"; --", 2)],
+    deliveries=[
+        replace(delivery(), repairs=(NOW, NOW + timedelta(microseconds=1)), left_until=NOW + timedelta(hours=1)),
+        delivery("a b/'\"; --", 2),
+    ],
     samples=[
         sample(10**12),
         Sample("r.example:5000", "anonymous", NOW + timedelta(days=99), Headroom(HeadroomState.UNLIMITED)),
