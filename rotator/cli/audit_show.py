@@ -44,8 +44,8 @@ async def verify(door: Door) -> ExitCode:
         with watched(console, "checking the audit"):
             verdict = parse(VerdictView, await client.get("/audit/verdict"))
     if not verdict.broken_at:
-        console.print(Text(f"{counted(verdict.records, 'record')}, each as it was written."))
-        console.print(Text("If your last export has more, the newest were cut off; else nothing is left to do."))
+        console.print(Text(f"{counted(verdict.records, 'record')}, each as it was written, up to the newest."))
+        console.print(Text("If your last export has more, an older audit was put back; else nothing is left to do."))
         return ExitCode.DONE
     found = f"BROKEN at record {verdict.broken_at}: {verdict.why}. The {verdict.records} before it are intact."
     console.print(Text(plain(found)))

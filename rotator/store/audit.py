@@ -1,8 +1,9 @@
 """The audit's chain: each record's digest covers the one before, so that none can be changed, dropped or moved.
 
 The digest is keyed with a key that lies sealed in the state: whoever can write the database, but not read the seal
-key, cannot make the chain right again. What is dropped at its very end leaves no gap; a number that went back, in the
-metrics or in an exported copy, tells.
+key, cannot make the chain right again. Where it ends is kept beside it, under that key too, so that what is dropped at
+its very end is found (`rotator.store.audit_end`). An older end, put back together with the records up to it, is right
+in itself; a number that went back, in the metrics or in an exported copy, tells.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rotator.domain.audit import AuditRecord, AuditVerdict, ChainedRecord, canonical
 from rotator.store import tables
+from rotator.store.audit_end import End, Ends, keep_that_it_was_lost, move_end, read_ends, why_wrong
 
 PAGE = 1000
 """Records read at once while the chain is checked."""
@@ -33,7 +35,9 @@ class Chain:
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        self._keys = [hmac.digest(key, b"rotator audit v1", "sha256") for key in keys]
+        self._keys = [hmac.digest(key, b"rotator audit v2", "sha256") for key in keys]
+        self._first_keys = [hmac.digest(key, b"rotator audit v1", "sha256") for key in keys]
+        self.ends = Ends(keys)
 
     def digest(self, before: bytes, number: int, record: AuditRecord) -> bytes:
         """Return the digest of a new record."""
@@ -41,7 +45,13 @@ class Chain:
 
     def fits(self, before: bytes, number: int, record: AuditRecord, digest: bytes) -> bool:
         """Return whether ``digest`` is what one of the keys makes of the record and the one before it."""
-        return any(hmac.compare_digest(_digest(key, before, number, record), digest) for key in self._keys)
+        made = (_digest(key, before, number, record) for key in (*self._keys, *self._first_keys))
+        return any(hmac.compare_digest(one, digest) for one in made)
+
+    def has_end(self, before: bytes, number: int, record: AuditRecord, digest: bytes) -> bool:
+        """Return whether a record is of the time since the chain's end is kept, so that there must be one."""
+        made = (_digest(key, before, number, record) for key in self._keys)
+        return any(hmac.compare_digest(one, digest) for one in made)
 
 
 def _digest(key: bytes, before: bytes, number: int, record: AuditRecord) -> bytes:
@@ -52,14 +62,20 @@ async def append(connection: AsyncConnection, chain: Chain, records: Sequence[Au
     """Write ``records`` to the end of the chain, in the transaction that does what they tell of."""
     if not records:
         return
-    query = select(tables.audit.c.number, tables.audit.c.digest).order_by(tables.audit.c.number.desc()).limit(1)
-    last = (await connection.execute(query)).first()
+    ends = await read_ends(connection)
+    found = (await connection.execute(newest(1 if ends else 2))).all()
+    last = found[0] if found else None
+    if last is not None and not ends:
+        before_it = found[1].digest if len(found) > 1 else START
+        if chain.has_end(before_it, last.number, _record(last), last.digest):
+            ends = [await keep_that_it_was_lost(connection)]
     number, before = (last.number, last.digest) if last is not None else (0, START)
     rows = []
     for number, record in enumerate(records, start=number + 1):  # noqa: B020 (it goes on from the last one)
         before = chain.digest(before, number, record)
         rows.append({"number": number, **_columns(record), "digest": before})
     await connection.execute(insert(tables.audit), rows)
+    await move_end(connection, chain.ends, ends, last, (number, before))
 
 
 def page_after(number: int, limit: int = PAGE) -> Select[Any]:
@@ -84,23 +100,39 @@ def chained_of(row: Row[Any]) -> ChainedRecord:
 
 
 class Check:
-    """Checks the chain, page by page."""
+    """Checks the chain, page by page.
 
-    def __init__(self, chain: Chain) -> None:
+    Args:
+        chain: Checks digests.
+        ends: Where it ended, read before the first page: records may be added meanwhile.
+    """
+
+    def __init__(self, chain: Chain, ends: Sequence[End]) -> None:
         self._chain = chain
+        self._ends = ends
         self._before = START
+        self._at_ends: dict[int, bytes] = {}
+        self._has_end = False
         self.number = 0
         self.verdict: AuditVerdict | None = None
 
     def take(self, rows: Sequence[Row[Any]]) -> None:
         """Look at the next records; `verdict` is set as soon as something is wrong."""
+        wanted = {end.number for end in self._ends}
+        self._at_ends |= {row.number: row.digest for row in rows if row.number in wanted}
         for why in filter(None, self._faults(rows)):
             self.verdict = AuditVerdict(self.number, self.number + 1, why)
             return
 
     def end(self) -> AuditVerdict:
         """Return what was found."""
-        return self.verdict or AuditVerdict(self.number)
+        if self.verdict is not None:
+            return self.verdict
+        if not self._ends:
+            why = "what is kept of where the audit ends is missing"
+            return AuditVerdict(self.number, self.number + 1, why) if self._has_end else AuditVerdict(self.number)
+        wrong = why_wrong(self._chain.ends, self._ends, self.number, self._at_ends)
+        return AuditVerdict(self.number) if wrong is None else AuditVerdict(wrong[0] - 1, *wrong)
 
     def _faults(self, rows: Sequence[Row[Any]]) -> Iterator[str]:
         for row in rows:
@@ -111,6 +143,7 @@ class Check:
             if not self._chain.fits(self._before, row.number, _record(row), row.digest):
                 yield f"record {row.number} is not as it was written, or the one before it is not"
                 return
+            self._has_end = self._chain.has_end(self._before, row.number, _record(row), row.digest)
             self.number, self._before = row.number, row.digest
 
 

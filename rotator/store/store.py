@@ -19,6 +19,7 @@ from rotator.ports import Changes, Snapshot
 from rotator.secret import Secret
 from rotator.store import rows, tables
 from rotator.store.audit import Chain, Check, append, chained_of, newest, page_after
+from rotator.store.audit_end import read_ends
 from rotator.store.database import Database, open_database
 from rotator.store.notes import read_notes, replace_notes
 from rotator.store.own_keys import reseal, take_own_keys
@@ -147,7 +148,7 @@ class SqlStore:
 
     async def verify_audit(self) -> AuditVerdict:
         """Check the whole chain, page by page."""
-        check = Check(self._chain)
+        check = Check(self._chain, await self._database.read(read_ends))
         while rows := await self._rows(page_after(check.number)):
             check.take(rows)
             if check.verdict is not None:

@@ -158,6 +158,16 @@ audit = Table(
 )
 """One row a record of the audit, chained; only ever appended to. See `rotator.store.audit`."""
 
+audit_ends = Table(
+    "audit_ends",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+"""One row as a rule: with which record the audit ends. See `rotator.store.audit_end`."""
+
 own_keys = Table(
     "own_keys",
     metadata,

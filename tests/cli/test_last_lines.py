@@ -20,7 +20,7 @@ async def test_the_audit(shared: Any) -> None:
     """What is intact says what it cannot see; an export says where the next one goes on, beside its lines."""
     assert last(await shared.ask("audit", "verify", COLUMNS="200")) == (
         0,
-        "If your last export has more, the newest were cut off; else nothing is left to do.",
+        "If your last export has more, an older audit was put back; else nothing is left to do.",
     )
     exported = await shared.ask("audit", "export", "--after", "2")
     newest = exported.out.count("\n") + 2

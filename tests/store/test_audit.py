@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from rotator.domain.audit import AuditRecord, render
+from rotator.domain.audit import AuditRecord, canonical, render
 from rotator.domain.model import Record, Stage, Version
 from rotator.errors import RotatorError
 from rotator.ports import Changes
@@ -34,13 +35,15 @@ async def fill(store: SqlStore, count: int = 5) -> None:
         await store.commit(Changes(audit=[record(number)]))
 
 
-def tamper(url: str, statement: str) -> None:
-    """Change the database behind the daemon's back."""
+def tamper(url: str, statement: str, **values: Any) -> Sequence[Any]:
+    """Change or read the database behind the daemon's back; return the rows there are."""
     driver = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}[make_url(url).drivername]
     engine = create_engine(make_url(url).set(drivername=driver))
     with engine.begin() as connection:
-        connection.execute(text(statement))
+        done = connection.execute(text(statement), values)
+        rows = done.all() if done.returns_rows else []
     engine.dispose()
+    return rows
 
 
 async def test_records_come_back_in_their_order(store: SqlStore) -> None:
@@ -116,6 +119,102 @@ async def test_a_chain_made_without_the_key_does_not_pass(lasting_url: str, open
     await store.close()
 
     assert (await (await open_state(lasting_url)).verify_audit()).broken_at == 1
+
+
+CUT = "DELETE FROM audit WHERE number > 3"
+NO_ENDS = "DELETE FROM audit_ends"
+FORGED = "UPDATE audit_ends SET number = 3, digest = (SELECT digest FROM audit WHERE number = 3)"
+
+
+@pytest.mark.parametrize(
+    ("statements", "broken_at"),
+    [
+        pytest.param([CUT], 4, id="the newest two dropped"),
+        pytest.param(["DELETE FROM audit"], 1, id="all dropped"),
+        pytest.param([CUT, FORGED], 4, id="and the end changed"),
+        pytest.param([CUT, NO_ENDS], 4, id="and the end dropped"),
+        pytest.param([NO_ENDS], 6, id="only the end dropped"),
+        pytest.param(["UPDATE audit_ends SET mac = digest"], 6, id="only the end changed"),
+    ],
+)
+async def test_what_is_cut_off_at_the_end_is_missed(
+    lasting_url: str, open_state: Open, statements: list[str], broken_at: int
+) -> None:
+    """I10: the newest records cannot be dropped unseen by whoever can write the database and not read the key."""
+    store = await open_state(lasting_url)
+    await fill(store)
+    await store.close()
+    for statement in statements:
+        tamper(lasting_url, statement)
+
+    verdict = await (await open_state(lasting_url)).verify_audit()
+
+    assert (verdict.records, verdict.broken_at) == (broken_at - 1, broken_at)
+    assert verdict.why
+
+
+@pytest.mark.parametrize(
+    ("statements", "afterwards"),
+    [
+        pytest.param([CUT], [], id="the newest dropped"),
+        pytest.param([CUT, FORGED], [], id="and the end changed"),
+        pytest.param([CUT, NO_ENDS], [], id="and the end dropped"),
+        pytest.param([CUT], ["DELETE FROM audit_ends WHERE id = 1"], id="and the old end afterwards"),
+        pytest.param(
+            [CUT],
+            ["DELETE FROM audit_ends WHERE id = 1", "UPDATE audit_ends SET id = 1"],
+            id="and the new one moved to its place",
+        ),
+        pytest.param([CUT, NO_ENDS], [NO_ENDS], id="and all ends afterwards"),
+    ],
+)
+@pytest.mark.parametrize("more", [pytest.param(1, id="shorter"), pytest.param(4, id="longer than it was")])
+async def test_what_was_cut_off_is_missed_after_more_was_written(
+    lasting_url: str, open_state: Open, statements: list[str], afterwards: list[str], more: int
+) -> None:
+    """I10: records that the daemon itself adds after a cut do not heal it."""
+    store = await open_state(lasting_url)
+    await fill(store)
+    for statement in statements:
+        tamper(lasting_url, statement)
+    await fill(store, more)
+    for statement in afterwards:
+        tamper(lasting_url, statement)
+
+    assert (await store.verify_audit()).broken_at
+
+
+async def test_an_audit_from_before_its_end_was_kept_is_whole(lasting_url: str, open_state: Open) -> None:
+    """What an older rotator wrote has no end, which is not missed; with the next record it gets one."""
+    store = await open_state(lasting_url)
+    await fill(store, 2)
+    old, before = hmac.digest(store.own_key, b"rotator audit v1", "sha256"), b""
+    for number in (1, 2):
+        before = hmac.digest(old, before + canonical(number, record(number)), "sha256")
+        tamper(lasting_url, "UPDATE audit SET digest = :digest WHERE number = :number", digest=before, number=number)
+    tamper(lasting_url, NO_ENDS)
+    assert (await store.verify_audit()).broken_at == 0
+
+    await fill(store, 2)
+    verdict = await store.verify_audit()
+    assert (verdict.records, verdict.broken_at) == (4, 0)
+    tamper(lasting_url, "DELETE FROM audit WHERE number = 4")
+    assert (await store.verify_audit()).broken_at == 4
+
+
+async def test_a_digest_covers_the_record_before(lasting_url: str, open_state: Open) -> None:
+    """A record that was written under the same key after other ones does not fit, though it is as it was written."""
+    store = await open_state(lasting_url)
+    await fill(store)
+    ((message, digest),) = tamper(lasting_url, "SELECT message, digest FROM audit WHERE number = 4")
+    for statement in ("DELETE FROM audit", NO_ENDS):
+        tamper(lasting_url, statement)
+    await store.commit(Changes(audit=[record(number + 10) for number in range(1, 6)]))
+    assert (await store.verify_audit()).broken_at == 0
+    change = "UPDATE audit SET message = :message, digest = :digest WHERE number = 4"
+    tamper(lasting_url, change, message=message, digest=digest)
+
+    assert (await store.verify_audit()).broken_at == 4
 
 
 async def test_a_new_key_leaves_old_records_right(lasting_url: str, open_state: Open) -> None:
