@@ -31,7 +31,7 @@ from rotator.engine.credential import Credential
 from rotator.engine.handover import Acknowledged, HandOver, Revealed
 from rotator.engine.places import Trial, place_status, try_target
 from rotator.engine.plan import Planner
-from rotator.engine.recover import recover
+from rotator.engine.recover import recover, strangers
 from rotator.engine.ticket import Ticket
 from rotator.engine.usage import usage_of
 from rotator.errors import NotFoundError
@@ -88,6 +88,8 @@ class Application:
         """
         parts = self._parts
         await recover(parts.credentials, parts.ledger, parts.dispatcher, self.clock)
+        for unclaimed in strangers(parts.credentials, parts.ledger, self.clock.now()):
+            parts.hooks(unclaimed)
         tasks = [
             asyncio.create_task(parts.scheduler.run(), name="scheduler"),
             asyncio.create_task(parts.watch.run(parts.dispatcher, parts.scheduler.wake), name="watch"),

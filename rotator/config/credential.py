@@ -51,8 +51,8 @@ class CredentialConfig(BaseModel):
     """Rotate at this age even when it does not expire or nobody knows. None: no such rule."""
 
     formerly: str | None = None
-    """The name that it had before it was renamed, so that its generations go on above those given out under that name.
-    None: it always had this one."""
+    """The name that it had before it was renamed: its versions, deliveries and leaks go on under the new one. Say it
+    before the new name has a version of its own; afterwards only generations go on. None: it always had this one."""
 
     rollout: RolloutConfig = RolloutConfig()
     """In which steps a new version reaches the placements."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from rotator.domain.audit import AuditVerdict, ChainedRecord
@@ -139,6 +140,10 @@ class Ledger:
         self._under_way.discard(writing)
         if not writing.cancelled():
             writing.exception()  # whoever asked raises it; one who was cancelled does not, and nobody else misses it
+
+    def names(self) -> Sequence[str]:
+        """Return every name under which versions are known in memory, whether it is configured or not."""
+        return [name for name, versions in self._versions.items() if versions]
 
     def record(self, credential: str) -> Record:
         """Return what is remembered of ``credential``; a blank record when it was never seen."""
@@ -290,6 +295,7 @@ class Ledger:
         return await self._store.rotations(credential, limit)
 
     def _remember(self, changes: Changes) -> None:
+        self._rename(changes.renamed)
         for record in changes.records:
             self._records[record.name] = record
         for version in changes.versions:
@@ -326,6 +332,24 @@ class Ledger:
         held = {generation for one in begun for generation in (one.generation, one.confirmed_generation)}
         bygone = self._bygone[credential]
         self._bygone[credential] = {number: bygone[number] for number in held & bygone.keys()}
+
+    def _rename(self, names: Mapping[str, str]) -> None:
+        for former, name in names.items():
+            self._move(former, name)
+
+    def _move(self, former: str, name: str) -> None:
+        self._records.pop(former, None)
+        for memory in (self._versions, self._bygone):
+            memory[name] = {number: replace(one, credential=name) for number, one in memory.pop(former, {}).items()}
+        for credential in (former, name):
+            self._index(credential)
+        for rotations in (self._rotations, self._last):
+            if (rotation := rotations.pop(former, None)) is not None:
+                rotations[name] = replace(rotation, credential=name)
+        for one in [delivery for delivery in self.deliveries() if delivery.credential == former]:
+            self._forget(one.target, one.placement, former)
+            moved = replace(one, credential=name)
+            self._deliveries[one.target][one.placement][name] = self._places[name][one.target][one.placement] = moved
 
     def _index(self, credential: str) -> None:
         newest = {version.stage: version for _, version in sorted(self._versions[credential].items())}

@@ -29,6 +29,9 @@ class Changes:
         removed: Deliveries to forget, by (target, placement, credential).
         samples: Replaced by registry, credential and instant; of each pair only the newest few hundred stay.
         audit: Appended to the audit, in order.
+        renamed: Former to new name of credentials. Before all the rest, versions (sealed anew), deliveries and
+            rotations of the former name become the new one's, which must have no versions and no deliveries; the
+            former record goes.
     """
 
     records: Sequence[Record] = ()
@@ -39,6 +42,7 @@ class Changes:
     removed: Sequence[tuple[str, str, str]] = ()
     samples: Sequence[Sample] = ()
     audit: Sequence[AuditRecord] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

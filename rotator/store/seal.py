@@ -49,6 +49,11 @@ class Sealer:
         secret = _first_of(self._ciphers[1:], sealed, label)
         return None if secret is None else self.seal(secret, label)
 
+    def relabelled(self, sealed: bytes, label: str, new_label: str) -> bytes | None:
+        """Return the text sealed for another label; None where no key opens it: then it does not under that either."""
+        secret = _first_of(self._ciphers, sealed, label)
+        return None if secret is None else self.seal(secret, new_label)
+
     def open(self, sealed: bytes, label: str) -> Secret:
         """Return the secret that was sealed for ``label``.
 

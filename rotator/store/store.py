@@ -97,6 +97,8 @@ class SqlStore:
         """
 
         async def write(connection: AsyncConnection) -> None:
+            for former, name in changes.renamed.items():
+                await self._rename(connection, former, name)
             for text, values in chain(
                 self._records.statements(changes.records),
                 self._versions.statements(changes.versions),
@@ -166,6 +168,21 @@ class SqlStore:
     async def close(self) -> None:
         """Let go of the database."""
         await self._database.close()
+
+    async def _rename(self, connection: AsyncConnection, former: str, name: str) -> None:
+        """Move what is kept of ``former`` to ``name``. A secret opens under the name only for which it is sealed."""
+        versions = tables.versions
+        query = select(versions.c.generation, versions.c.sealed).where(
+            versions.c.credential == former, versions.c.sealed.is_not(None)
+        )
+        kept = (await connection.execute(query)).all()
+        for table in (versions, tables.deliveries, tables.rotations):
+            await connection.execute(update(table).where(table.c.credential == former).values(credential=name))
+        await connection.execute(delete(tables.credentials).where(tables.credentials.c.name == former))
+        for generation, sealed in kept:
+            anew = self._sealer.relabelled(sealed, label_of(former, generation), label_of(name, generation))
+            if anew is not None:
+                await connection.execute(update(versions).where(*_key(name, generation)).values(sealed=anew))
 
     async def _seal(self, connection: AsyncConnection, changes: Changes) -> None:
         for (credential, generation), secret in changes.secrets.items():

@@ -379,6 +379,8 @@ class MemoryStore:
             raise self.fault
         if self.pause is not None:
             await self.pause("before a commit")
+        for former, name in changes.renamed.items():
+            self._rename(former, name)
         self.records |= {record.name: record for record in changes.records}
         self.kept |= {(version.credential, version.generation): version for version in changes.versions}
         self.secrets |= changes.secrets
@@ -393,6 +395,18 @@ class MemoryStore:
             self.delivered.pop(key, None)
         if self.pause is not None:
             await self.pause("after a commit")
+
+    def _rename(self, former: str, name: str) -> None:
+        self.records.pop(former, None)
+        for number in [number for credential, number in self.kept if credential == former]:
+            self.kept[name, number] = replace(self.kept.pop((former, number)), credential=name)
+            if (secret := self.secrets.pop((former, number), None)) is not None:
+                self.secrets[name, number] = secret
+        for key, rotation in self.journal.items():
+            self.journal[key] = replace(rotation, credential=name) if rotation.credential == former else rotation
+        for target, spot, credential in [key for key in self.delivered if key[2] == former]:
+            moved = replace(self.delivered.pop((target, spot, credential)), credential=name)
+            self.delivered[target, spot, name] = moved
 
     async def secret(self, credential: str, generation: int) -> Secret:
         """Return the secret of a version."""

@@ -14,7 +14,7 @@ from rotator.domain.events import RotationStarted
 from rotator.domain.fate import fate
 from rotator.domain.model import Delivery, DeliveryState, Stage, Strategy
 from rotator.domain.rotation import Rotation, State, Step
-from rotator.engine.recover import recover
+from rotator.engine.recover import recover, strangers
 from rotator.errors import StoreError, UnavailableError, VerificationError
 from rotator.ports import Changes
 
@@ -270,3 +270,110 @@ async def test_a_rename_does_not_reset_a_generation(world: Any, target: Callable
 
     assert await world.rotate("ecr") == "succeeded"
     assert world.ledger.current("ecr").generation == 4
+
+
+async def renamed(world: Any, former: str, name: str, **options: Any) -> None:
+    """Restart with a credential under a new name, with the same vendor and targets."""
+    old = world.credentials.pop(former)
+    for names in world.held.values():
+        names.pop(former, None)
+    await world.restart()
+    world.add(name, *(one.port for one in old.targets), strategy=old.provider.strategy, **options)
+    new = world.credentials[name]
+    config = new.config.model_copy(update={"registry": old.config.registry})
+    world.credentials[name] = replace(new, config=config, provider=old.provider)
+    await recover(world.credentials, world.ledger, world.dispatcher, world.clock)
+
+
+async def test_a_rename_is_nothing_but_a_rename(world: Any, target: Callable[..., Any]) -> None:
+    """I7: versions with their secrets, deliveries, rotations and leaks go on under the new name; nothing is issued."""
+    prod = target("prod", "web")
+    vendor = world.add("old", prod, strategy=Strategy.CREATE_RETIRE)
+    vendor.lifetime = None
+    for _ in range(2):
+        await world.rotate("old")
+    vendor.retire_fault = UnavailableError("the vendor is down")
+    await world.leaks.report("old", "it was in a log", "test")
+    for running in list(world.dispatcher._running.values()):
+        await running.done
+    record, writes = world.ledger.record("old"), len(prod.applied)
+
+    await renamed(world, "old", "new", formerly="old")
+    await world.dispatcher.turn()
+    await world.rollout.reconcile(world.credentials["new"].targets[0])
+    remembered = {one.generation: one for one in world.ledger.live_versions("new")}
+    await world.restart()  # the state says the same as the memory
+
+    assert {one.generation: one for one in world.ledger.live_versions("new")} == remembered
+    assert {number: one.stage for number, one in remembered.items()} == {
+        1: Stage.PREVIOUS,
+        2: Stage.PREVIOUS,
+        3: Stage.CURRENT,
+    }
+    assert (vendor.minted, len(prod.applied), await world.store.versions("old")) == (3, writes, [])
+    assert (await world.ledger.login(world.ledger.current("new"))).secret.reveal() == "secret-number-0003"
+    assert list((await world.store.load()).records) == [world.ledger.record("new")] == [replace(record, name="new")]
+    assert world.ledger.last_rotation("new").generation == 3
+    assert [(one.credential, one.confirmed_generation) for one in world.ledger.deliveries()] == [("new", 3)]
+    assert [one.credential for one in await world.leaks.open()] == ["new"]
+
+    vendor.retire_fault = None
+    await world.rollout.reconcile(world.credentials["new"].targets[0])
+    await world.retirer.turn()
+    assert (list(vendor.tokens), (await world.leaks.progress("new")).is_over) == (["token-3"], True)
+
+
+async def test_a_rotation_goes_on_under_the_new_name(world: Any, target: Callable[..., Any]) -> None:
+    """F-03: what was on its way when the credential was renamed arrives, without another mint."""
+    prod = target("prod", "web")
+    vendor = world.add("old", prod)
+    prod.gate = asyncio.Event()
+    await world.dispatcher.request("old", "test", "test")
+    await prod.entered.wait()
+    await renamed(world, "old", "new", formerly="old")
+    prod.gate.set()
+    await asyncio.gather(*(one.task for one in world.dispatcher._running.values()))
+
+    assert (prod.generations("new"), vendor.minted) == ({"web": 1}, 1)
+    assert world.ledger.last_rotation("new").state is State.SUCCEEDED
+
+
+async def test_a_name_that_is_still_in_use_is_not_taken(world: Any, target: Callable[..., Any]) -> None:
+    """I2: where the former name is configured still, only its generations count; its versions stay its own."""
+    world.add("old", target("prod", "web"))
+    await world.rotate("old")
+    world.add("new", target("edge", "file"), formerly="old")
+    await recover(world.credentials, world.ledger, world.dispatcher, world.clock)
+
+    assert world.ledger.current("old").generation == 1
+    assert (world.ledger.current("new"), world.ledger.record("new").generation) == (None, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "no credential has that name any more. If it was renamed, write formerly: old at the new name before"),
+        ({"formerly": "old"}, "new had versions of its own before it said formerly: old. End them at the vendor"),
+    ],
+    ids=["not said", "said too late"],
+)
+async def test_versions_that_nobody_ends_are_told(
+    world: Any, target: Callable[..., Any], options: dict[str, Any], says: str
+) -> None:
+    """I7: what is kept under a name that is not configured any more is told at the start, with what to do about it."""
+    prod = target("prod", "web")
+    world.add("old", prod)
+    for _ in range(2):
+        await world.rotate("old")
+    world.add("new", prod)
+    await world.rotate("new")
+    current = world.ledger.current("old")
+    await world.ledger.commit(Changes(versions=[replace(current, leaked_at=world.clock.now())]))
+    await renamed(world, "old", "new", **options)
+
+    (told,) = strangers(world.credentials, world.ledger, world.clock.now())
+    assert (told.credential, told.generation, told.outcome) == ("old", 2, "unclaimed")
+    assert told.message.startswith("2 versions of old, 1 of which leaked, may still work at the vendor, and nobody")
+    assert says in told.message
+    world.clock.advance(timedelta(hours=12))
+    assert list(strangers(world.credentials, world.ledger, world.clock.now())) == [], "what has expired is no worry"

@@ -86,6 +86,7 @@ CASES: list[tuple[events.Event, str, str]] = [
     (events.VersionEnded("gitlab", 1, "dead", "the registry refuses it"), "info", "version_dead"),
     (events.VersionEnded("gitlab", 1, "alive", "it still works"), "warning", "version_alive"),
     (events.VersionEnded("gitlab", 1, "failed", "503", "unavailable"), "warning", "version_failed"),
+    (events.VersionEnded("gitlab", 1, "unclaimed", "nobody ends it"), "warning", "version_unclaimed"),
     (events.OrphansSwept("gitlab", 0, "unavailable", "down"), "warning", "orphans_swept"),
     (
         events.HeadroomAsked("docker.io", "hub", Headroom(HeadroomState.UNKNOWN), "unavailable", "down"),

@@ -275,6 +275,33 @@ async def test_dead_versions_that_are_held_are_loaded_and_kept(store: Store) -> 
     assert [one.generation for one in await store.versions("ecr")][-1] == 11
 
 
+async def test_a_renamed_credential_keeps_all_it_had(store: Store) -> None:
+    """Versions with their secrets, deliveries and rotations become those of the new name, in one transaction."""
+    await store.commit(WHOLE)
+    before = await store.load()
+    await store.commit(Changes(records=[Record("ecr-prod", 2)], renamed={"ecr": "ecr-prod"}))
+
+    after = await store.load()
+    assert list(after.versions) == [replace(one, credential="ecr-prod") for one in before.versions]
+    assert list(after.deliveries) == [replace(one, credential="ecr-prod") for one in before.deliveries]
+    assert list(after.rotations) == [replace(one, credential="ecr-prod") for one in before.rotations]
+    assert sorted(one.name for one in after.records) == ["ecr-prod", "ghcr"]
+    assert (await store.secret("ecr-prod", 1)).reveal() == f"{CANARY}-1"
+    with pytest.raises(NotFoundError):
+        await store.secret("ecr", 1)
+
+
+async def test_a_rename_onto_what_is_there_changes_nothing(store: Store) -> None:
+    """Where the new name has the same generation, the rename fails, and everything stays what it was."""
+    await store.commit(WHOLE)
+    await store.commit(Changes(versions=[replace(version(), credential="hub")]))
+    before = await contents(store)
+
+    with pytest.raises(StoreError):
+        await store.commit(Changes(renamed={"ecr": "hub"}))
+    assert await contents(store) == before
+
+
 async def test_load_returns_the_newest_rotation_of_each_credential(store: Store) -> None:
     """Of each credential the running, the delivering and the newest rotation are loaded, oldest first."""
     rotations = [

@@ -112,7 +112,8 @@ class VersionEnded:
         credential: The credential's name.
         generation: The old version's.
         outcome: ``ended`` (the vendor ended it), ``dead`` (the registry refuses it), ``forgotten`` (it dies by itself,
-            or its secret is in use under a newer generation), ``alive`` (it still works), ``failed``.
+            or its secret is in use under a newer generation), ``alive`` (it still works), ``failed``; ``unclaimed``
+            (no credential has that name any more, so that nobody ends what is kept of it; told at the start).
         message: What was found, in a sentence.
         error: ``code`` of the error; empty when there was none.
     """
