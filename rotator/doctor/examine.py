@@ -60,7 +60,8 @@ async def examine(path: Path, clock: Clock, tell: Tell) -> list[Finding]:
     holds = f"{counted(len(config.credentials), 'credential')}, {counted(len(config.targets), 'target')}"
     keep([Finding("configuration", str(path), Level.OK, f"it loads: {holds}")])
     keep(await asyncio.to_thread(check_files, config, path))
-    keep(await check_state(config.store))
+    claimed = {*config.credentials, *(one.formerly for one in config.credentials.values() if one.formerly)}
+    keep(await check_state(config.store, claimed, clock.now()))
     async with AsyncExitStack() as stack:
         transport = Transport(clock=clock)
         stack.push_async_callback(transport.close)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
+from datetime import datetime
 from pathlib import Path
 
 from rotator.config.root import StoreConfig
@@ -16,8 +18,14 @@ from rotator.store.seal import OTHER_KEY, Sealer, load_keys
 FAMILY = "state"
 
 
-async def check_state(config: StoreConfig) -> list[Finding]:
-    """Return whether the database can be read, and whether the seal key opens what is in it. Nothing is written."""
+async def check_state(config: StoreConfig, claimed: Collection[str], now: datetime) -> list[Finding]:
+    """Return whether the database can be read, and whether the seal key opens what is in it. Nothing is written.
+
+    Args:
+        config: Where it is.
+        claimed: The names of all credentials, and those that they had before.
+        now: Aware UTC.
+    """
     try:
         url = parse_url(config.url)
     except ConfigError as error:
@@ -30,11 +38,12 @@ async def check_state(config: StoreConfig) -> list[Finding]:
         text = "there is none yet; the daemon makes it at its first start"
         return [_directory(path), Finding(FAMILY, str(path), Level.OK, text)]
     about = str(path) if path is not None else url.set(query={}).render_as_string()
-    return await _look(config.url, about, Path(config.seal_key_file or f"{path}.key"))
+    found, sight = await _look(config.url, about, Path(config.seal_key_file or f"{path}.key"))
+    return [*found, *(judge_names(about, sight, claimed, now) if sight is not None else [])]
 
 
-async def _look(url: str, about: str, key_file: Path) -> list[Finding]:
-    """Return what is to be said of a state that is there, and of its keys."""
+async def _look(url: str, about: str, key_file: Path) -> tuple[list[Finding], Sight | None]:
+    """Return what is to be said of a state that is there, and of its keys; and what was seen of it."""
     keys, wrong = await _keys(key_file)
     sight: Sight | None = None
     try:
@@ -44,7 +53,7 @@ async def _look(url: str, about: str, key_file: Path) -> list[Finding]:
         found = Finding(FAMILY, about, Level.FAIL, f"it cannot be read: {text}", error.hint)
     else:
         found = judge_sight(about, sight)
-    return [found, *(wrong or [judge_keys(str(key_file), len(keys), sight)])]
+    return [found, *(wrong or [judge_keys(str(key_file), len(keys), sight)])], sight
 
 
 async def _keys(path: Path) -> tuple[list[bytes], list[Finding]]:
@@ -76,6 +85,18 @@ def judge_sight(about: str, sight: Sight) -> Finding:
     older = "; an older rotator made it, and the next start brings it up to date" if sight.age is Age.OLDER else ""
     held = f"; {sight.holder} has it open" if sight.holder else ""
     return Finding(FAMILY, about, Level.OK, f"the database can be read{older}{held}")
+
+
+def judge_names(about: str, sight: Sight, claimed: Collection[str], now: datetime) -> list[Finding]:
+    """Return what is kept under names that no credential has, or had before, and that may work at its vendor still."""
+    found = []
+    for name, expiries in sorted(sight.kept.items()):
+        alive = [at for at in expiries if at is None or at > now]
+        if alive and name not in claimed:
+            text = f"{counted(len(alive), 'version')} of {name} may still work, and no credential has that name"
+            mend = f"If it was renamed, write formerly: {name} at its new name; otherwise end them at the vendor"
+            found.append(Finding(FAMILY, about, Level.WARN, text, mend))
+    return found
 
 
 def judge_keys(about: str, keys: int, sight: Sight | None) -> Finding:

@@ -51,4 +51,4 @@ def why_late(credential: Credential, ledger: Ledger, now: datetime) -> str:
     count = len(unended(credential, ledger, now))
     if count <= KEPT:
         return ""
-    return f"{counted(count, 'old version')} could not be ended yet, so that none is made before one must be"
+    return f"{counted(count, 'old version')} could not be ended yet, so that a new one is made only when it must be"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import quote
@@ -44,12 +46,15 @@ class Sight:
         sealed: How many secrets are kept.
         opened: How many of them the keys open; 0 without keys.
         holder: Who has taken a PostgreSQL state; empty when nobody, and for SQLite, where a file's lock says so.
+        kept: By credential, when each version expires whose secret is kept; None for one that never does, or of which
+            nobody knows it.
     """
 
     age: Age
     sealed: int = 0
     opened: int = 0
     holder: str = ""
+    kept: Mapping[str, Sequence[datetime | None]] = field(default_factory=dict)
 
 
 async def look(url: str, sealer: Sealer | None) -> Sight:
@@ -78,7 +83,7 @@ def _look(url: URL, sealer: Sealer | None) -> Sight:
             if age in {Age.NONE, Age.FOREIGN}:
                 return Sight(age)
             holder = holder_of(connection) if url.drivername == "postgresql" else ""
-            return Sight(age, *_secrets(connection, sealer), holder)
+            return Sight(age, *_secrets(connection, sealer), holder, _expiries(connection))
     finally:
         engine.dispose()
 
@@ -113,6 +118,16 @@ def _secrets(connection: Connection, sealer: Sealer | None) -> tuple[int, int]:
     rows = connection.execute(query).all()
     opened = [row for row in rows if sealer is not None and _opens(sealer, row.sealed, row.credential, row.generation)]
     return len(rows), len(opened)
+
+
+def _expiries(connection: Connection) -> dict[str, list[datetime | None]]:
+    """Return when each version expires whose secret is kept, by credential."""
+    kept = tables.versions.c
+    query = select(kept.credential, kept.expires_at).where(kept.sealed.is_not(None)).order_by(kept.credential)
+    found: dict[str, list[datetime | None]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.credential, []).append(row.expires_at)
+    return found
 
 
 def _opens(sealer: Sealer, sealed: bytes, credential: str, generation: int) -> bool:

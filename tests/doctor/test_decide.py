@@ -15,7 +15,7 @@ from rotator.doctor.finding import Finding, Level, of_error
 from rotator.doctor.kubernetes import judge_excess, judge_missing
 from rotator.doctor.peers import Server, judge_answer, judge_certificate, judge_skew
 from rotator.doctor.process import Identity, judge_identity
-from rotator.doctor.state import judge_keys, judge_sight
+from rotator.doctor.state import judge_keys, judge_names, judge_sight
 from rotator.doctor.vault import judge_capabilities, judge_token
 from rotator.errors import ConfigError, PermissionDeniedError, UnavailableError
 from rotator.store.look import Age, Sight
@@ -113,6 +113,18 @@ def test_how_many_secrets_open_is_said() -> None:
         "1 seal key can be read; all 2 secrets in the state can be opened",
     ]
     assert judge_sight("s", Sight(Age.CURRENT, holder="rotator on here")).text.endswith("; rotator on here has it open")
+
+
+def test_what_is_kept_under_a_name_that_nobody_has_is_said() -> None:
+    """Versions of a credential that is configured, or was renamed, or that have expired, are no worry; others are."""
+    past, future = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
+    sight = Sight(Age.CURRENT, kept={"ecr": [None], "was": [None], "gone": [past, future, None], "dead": [past]})
+    (found,) = judge_names("s", sight, {"ecr", "was"}, NOW)
+    assert (found.level, found.text) == (
+        Level.WARN,
+        "2 versions of gone may still work, and no credential has that name",
+    )
+    assert found.mend == "If it was renamed, write formerly: gone at its new name; otherwise end them at the vendor"
 
 
 def test_what_systemd_hands_over_is_well() -> None:

@@ -172,7 +172,9 @@ async def test_nothing_is_made_by_schedule_while_too_many_cannot_be_ended(
     assert world.dispatcher.next_wake_at() == now + timedelta(hours=17, minutes=30)
     status = credential_status(credential, world.ledger, world.rollout, now)
     assert status.renewal_at == now + timedelta(hours=17, minutes=30)
-    assert status.message.endswith("; 6 old versions could not be ended yet, so that none is made before one must be")
+    assert status.message.endswith(
+        "; 6 old versions could not be ended yet, so that a new one is made only when it must be"
+    )
     assert [one.generation for one in History(world.ledger, world.retirer).old(credential, now)] == [6, 5, 4, 3, 2, 1]
 
     vendor.retire_fault = None

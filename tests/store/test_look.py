@@ -35,7 +35,7 @@ async def kept(lasting_url: str, open_state: Callable[..., Any]) -> str:
 async def test_a_state_in_use_is_seen_beside_its_daemon(kept: str, sealer: Sealer) -> None:
     """The tables are ours, both secrets open, and PostgreSQL says who has the state; the store goes on."""
     seen = await look(kept, sealer)
-    assert replace(seen, holder="") == Sight(Age.CURRENT, sealed=2, opened=2)
+    assert replace(seen, holder="") == Sight(Age.CURRENT, sealed=2, opened=2, kept={"ecr": [None], "ghcr": [None]})
     assert seen.holder.startswith("rotator, process 1 on here") == kept.startswith("postgresql")
     assert "canary" not in repr(seen)
 
