@@ -33,7 +33,7 @@ class TargetPlanView(_View):
     canaries: int
     """Of them, those that a person named to be first."""
     waves: tuple[int, ...]
-    """Sizes of the groups that the others are written in."""
+    """How many of the others are written in each wave; 0 in some, where small targets share their waves."""
     read: int
     """Of them, those that were read for this plan."""
     odd: tuple[OddView, ...]

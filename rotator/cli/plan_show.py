@@ -122,10 +122,16 @@ def _how(one: CredentialPlanView, target: TargetPlanView) -> str:
     right = target.placements - target.odd_count
     if not one.rotates:
         return f"{right} of {target.placements} as they should be, {target.read} read"
+    return f"{counted(target.placements, 'placement')}, {_order(target)}"
+
+
+def _order(target: TargetPlanView) -> str:
     first = [f"{target.canaries} first"] if target.canaries else []
+    filled = [number for number, size in enumerate(target.waves, start=1) if size]
+    if len(target.waves) > 1 and len(filled) == 1 and not first:  # it shares its waves with other small targets
+        return f"in step {filled[0]} of {len(target.waves)}"
     steps = [*first, *(str(size) for size in target.waves)]
-    order = f"in steps: {', '.join(steps)}" if len(steps) > 1 else "at once"
-    return f"{counted(target.placements, 'placement')}, {order}"
+    return f"in steps: {', '.join(steps)}" if len(steps) > 1 else "at once"
 
 
 def _remarks(one: CredentialPlanView) -> Iterator[str]:

@@ -100,17 +100,19 @@ class RolloutConfig(BaseModel):
     canary: tuple[str, ...] = ()
     """Who gets it first: ``target``, or ``target/placement`` with ``*`` and ``?``. None of the others gets it before
     one of these has confirmed; where all of them are out of reach, until only the outage budget is left of the version
-    in use. Empty: in a target of 20 placements or more, one placement goes first."""
+    in use. Empty: of 20 placements or more that share their waves, one goes first."""
 
     waves: tuple[Share, ...] = (0.1, 0.5, 1.0)
-    """How many placements of each target have it after each wave. A target with fewer than 20 is written at once."""
+    """How many placements of each target have it after each wave. Targets with fewer than 20 are taken together, as if
+    they were one; where those have fewer than 20 between them, they are written at once."""
 
     pause: Pause = timedelta()
     """How long to wait after the canaries and between waves, for targets that tell only later that it does not work."""
 
     halt_on: HaltRule = Halt()
-    """When to stop and take it back: so many placements of a wave that say that it does not work, or more than such a
-    share of the wave. A place out of reach, or one that somebody else writes to, does not count: it is tried alone."""
+    """When to stop and take it back: so many placements, over all targets and waves, that say that it does not work, or
+    more than such a share of one wave. A place out of reach, or one that somebody else writes to, does not count: it is
+    tried alone."""
 
     @field_validator("waves")
     @classmethod

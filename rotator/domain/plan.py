@@ -31,7 +31,8 @@ class TargetPlan:
         kind: Its kind.
         placements: Spots that would hold the credential.
         canaries: Of them, those that a person named to be first.
-        waves: Sizes of the groups that the others are written in, one after the other.
+        waves: How many of the others are written in each wave, one after the other. Small targets share their waves:
+            there it may be 0 in some.
         read: Of them, those that were read now.
         odd: Those that are behind, hold something else, or could not be read; at most 20.
         odd_count: How many there are.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,12 +10,14 @@ from fnmatch import fnmatchcase
 from math import ceil
 
 from rotator.domain.model import Delivery, DeliveryState
+from rotator.domain.words import counted
 
 Spot = tuple[str, str]
 """A target's name, and a placement in it."""
 
 SMALL = 20
-"""A target with fewer placements than this is written at once: a tenth of them would be one."""
+"""Fewer placements than this are written at once: a tenth of them would be one. Targets that have fewer are taken
+together, and written in waves where they have as many or more between them."""
 
 SPOILED = frozenset({"verification"})
 """Code of the failure that speaks against the version: the place itself found that it does not work. A place that is
@@ -26,7 +29,7 @@ class Halt:
     """When a rollout stops. Only what speaks against the version counts.
 
     Args:
-        failures: So many spoiled placements in a wave; None for no such rule.
+        failures: So many spoiled placements of all that were written; None for no such rule.
         share: A share of the wave in [0, 1], exceeded; None for no such rule.
     """
 
@@ -65,8 +68,8 @@ class Plan:
 
     Args:
         canaries: Named by a person. Written first, together; one of them must confirm before the others get it.
-        waves: The others, by target, in groups that are written one after the other. Each target goes its own pace, so
-            that one that hangs keeps no other waiting.
+        waves: The others, in groups that are written one after the other. Each large target goes its own pace, so
+            that one that hangs keeps no other waiting; by its name. The small ones go together, as one target would.
     """
 
     canaries: tuple[Spot, ...]
@@ -80,11 +83,25 @@ def plan(spots: Sequence[Spot], staging: Staging) -> Plan:
     for spot in spots:
         if not canaries or not is_named(spot, staging.canary):
             rest.setdefault(spot[0], []).append(spot)
-    return Plan(canaries, {target: tuple(_groups(members, staging)) for target, members in rest.items()})
+    groups = {target: members for target, members in rest.items() if len(members) >= SMALL}
+    small = [target for target in rest if target not in groups]
+    if small:
+        name = small[0] if len(small) == 1 else counted(len(small), "small target")
+        groups[name] = [spot for target in small for spot in rest[target]]
+    return Plan(canaries, {name: tuple(_groups(members, staging)) for name, members in groups.items()})
+
+
+def sizes(stages: Plan) -> dict[str, tuple[int, ...]]:
+    """Return, for each target, how many of its placements are written in each of its waves; some may be 0."""
+    found: dict[str, tuple[int, ...]] = {}
+    for waves in stages.waves.values():
+        counts = [Counter(target for target, _ in wave) for wave in waves]
+        found |= {target: tuple(one[target] for one in counts) for target in set().union(*counts)}
+    return found
 
 
 def _groups(spots: Sequence[Spot], staging: Staging) -> Iterable[tuple[Spot, ...]]:
-    """Yield ``spots`` in groups; of a large target one placement goes first where nobody named a canary."""
+    """Yield ``spots`` in groups; of many one placement goes first where nobody named a canary."""
     is_large = len(spots) >= SMALL and len(staging.waves) > 1
     shares = (*staging.waves, 1.0) if is_large else (1.0,)
     counts = [ceil(len(spots) * share) for share in shares]
@@ -106,19 +123,26 @@ def names_target(target: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(target, one.partition("/")[0]) for one in patterns)
 
 
-def why_halt(deliveries: Sequence[Delivery], generation: int, halt: Halt) -> str:
+def why_halt(deliveries: Sequence[Delivery], generation: int, halt: Halt, elsewhere: int = 0) -> str:
     """Return why a rollout stops after a group of placements was written; empty when it goes on.
 
     Args:
         deliveries: The latest delivery of the credential at each placement of the group.
         generation: Of the version that is rolled out.
         halt: The rule.
+        elsewhere: How many placements outside of the group speak against it.
     """
-    spoiled = [one for one in deliveries if one.generation == generation and is_spoiled(one)]
-    if not spoiled or not _is_too_much(len(spoiled), len(deliveries), halt):
+    spoiled = spoiled_by(deliveries, generation)
+    if not spoiled or not _is_too_much(len(spoiled), len(deliveries), elsewhere, halt):
         return ""
-    first = spoiled[0]
-    return f"{len(spoiled)} of {len(deliveries)} placements speak against it: {first.target}: {first.message}"
+    before = f", and {elsewhere} before," if elsewhere else ""
+    told = f"{spoiled[0].target}: {spoiled[0].message}"
+    return f"{len(spoiled)} of {len(deliveries)} placements{before} speak against it: {told}"
+
+
+def spoiled_by(deliveries: Iterable[Delivery], generation: int) -> list[Delivery]:
+    """Return those of ``deliveries`` that speak against ``generation``."""
+    return [one for one in deliveries if one.generation == generation and is_spoiled(one)]
 
 
 def why_no_canary(deliveries: Sequence[Delivery], generation: int, unlisted: str = "") -> str:
@@ -140,6 +164,6 @@ def is_spoiled(delivery: Delivery) -> bool:
     return delivery.state is DeliveryState.FAILED and delivery.error in SPOILED
 
 
-def _is_too_much(spoiled: int, of: int, halt: Halt) -> bool:
-    by_count = halt.failures is not None and spoiled >= halt.failures
+def _is_too_much(spoiled: int, of: int, elsewhere: int, halt: Halt) -> bool:
+    by_count = halt.failures is not None and spoiled + elsewhere >= halt.failures
     return by_count or (halt.share is not None and spoiled > halt.share * of)

@@ -12,7 +12,7 @@ from rotator.domain.due import Due
 from rotator.domain.model import Stage
 from rotator.domain.plan import CredentialPlan, Ending, Odd, TargetPlan, digest, lines, short_digest
 from rotator.domain.rotation import Step
-from rotator.domain.waves import Spot, Staging
+from rotator.domain.waves import Spot, Staging, sizes
 from rotator.domain.waves import plan as plan_waves
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.dispatch import Dispatcher
@@ -160,6 +160,7 @@ class Planner:
             if not target.refusal(credential.name, placement)
         ]
         stages = plan_waves(spots, staging)
+        waves = sizes(stages)
         for target in credential.targets:
             look = seen[target]
             if look.error:
@@ -179,7 +180,7 @@ class Planner:
                 target.port.kind,
                 placements=len(mine),
                 canaries=sum(name == target.name for name, _ in stages.canaries),
-                waves=tuple(len(wave) for wave in stages.waves.get(target.name, ())),
+                waves=waves.get(target.name, ()),
                 read=sum(isinstance(look.found.get(one), tuple) for one in mine),
                 odd=tuple(odd[:SHOWN]),
                 odd_count=len(odd),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from rotator.domain.audit import ENGINE, of_version
 from rotator.domain.events import Event, WaveFinished
 from rotator.domain.model import Delivery, Version
 from rotator.domain.schedule import last_call
-from rotator.domain.waves import Spot, Staging, is_named, is_spoiled, names_target, plan, why_halt, why_no_canary
+from rotator.domain.waves import Spot, Staging, is_named, names_target, plan, spoiled_by, why_halt, why_no_canary
 from rotator.engine.credential import Credential
 from rotator.engine.ledger import Ledger
 from rotator.engine.pause import pause
@@ -70,8 +70,8 @@ class StagedRollout:
             if stages.canaries:
                 self._tell(credential, version, "canaries", stages.canaries)
             await together(
-                self._waves(credential, version, waves, ask, news, begins_late=bool(stages.canaries))
-                for waves in stages.waves.values()
+                self._waves(credential, version, group, ask, news, begins_late=bool(stages.canaries))
+                for group in stages.waves.items()
             )
         finally:
             del self._news[credential.name]
@@ -82,6 +82,8 @@ class StagedRollout:
         Empty, too, where nobody named one, or none of the placements is one.
         """
         named = credential.staging.canary
+        if not named:
+            return ""
         canaries = self._canaries(credential)
         unlisted = [
             f"{target.name}: {error}"
@@ -96,13 +98,14 @@ class StagedRollout:
         self,
         credential: Credential,
         version: Version,
-        waves: Sequence[Sequence[Spot]],
+        group: tuple[str, Sequence[Sequence[Spot]]],
         ask: AskStaging,
         news: asyncio.Event,
         *,
         begins_late: bool,
     ) -> None:
-        """Write the waves of one target, with a pause before each but the first."""
+        """Write the waves of one group, given by its name, with a pause before each but the first."""
+        name, waves = group
         left = list(waves)
         while left:
             number = len(waves) - len(left) + 1
@@ -115,7 +118,7 @@ class StagedRollout:
             await self._wave(credential, version, wave, ask)
             if len(waves) > 1:
                 which = f"wave {number}" if together_now == 1 else f"waves {number} to {len(waves)}"
-                self._tell(credential, version, f"{which} of {len(waves)} of {wave[0][0]}", wave)
+                self._tell(credential, version, f"{which} of {len(waves)} of {name}", wave)
 
     async def _pause(self, credential: Credential, ask: AskStaging, news: asyncio.Event) -> None:
         """Wait as long as is asked for, and no longer than it is."""
@@ -139,7 +142,7 @@ class StagedRollout:
             raise TemporaryError(
                 f"{credential.name}: its canary {wait.message}", hint=WAITS, retry_after=wait.until - now
             )
-        if any(one.generation == version.generation and is_spoiled(one) for one in canaries):
+        if spoiled_by(canaries, version.generation):
             raise HaltedError(f"{credential.name}: the rollout was halted: {why}", hint=HINT)
         if not self._is_last_call(credential):
             raise UnavailableError(f"{credential.name}: the rollout waits: {why}", hint=self._until(credential))
@@ -164,16 +167,20 @@ class StagedRollout:
 
     def _canaries(self, credential: Credential) -> list[Delivery]:
         """Return the latest delivery at each placement that a person named as a canary."""
-        return [
-            one
-            for target in credential.targets
-            for one in self._ledger.deliveries_of(target.name, credential.name)
-            if is_named((one.target, one.placement), credential.staging.canary)
-        ]
+        named = credential.staging.canary
+        return [one for one in self._everywhere(credential) if is_named((one.target, one.placement), named)]
+
+    def _everywhere(self, credential: Credential) -> Iterator[Delivery]:
+        """Yield the latest delivery at each placement."""
+        for target in credential.targets:
+            yield from self._ledger.deliveries_of(target.name, credential.name)
 
     async def _wave(self, credential: Credential, version: Version, spots: Sequence[Spot], ask: AskStaging) -> None:
         await self._rollout.deliver(credential, version, spots)
-        why = why_halt(self._rollout.deliveries_at(credential.name, spots), version.generation, ask().halt)
+        deliveries, generation = self._rollout.deliveries_at(credential.name, spots), version.generation
+        here = len(spoiled_by(deliveries, generation))
+        elsewhere = len(spoiled_by(self._everywhere(credential), generation)) - here if here else 0
+        why = why_halt(deliveries, generation, ask().halt, elsewhere)
         if why:
             raise HaltedError(f"{credential.name}: the rollout was halted: {why}", hint=HINT)
 

@@ -190,7 +190,10 @@ def _target(plan: TargetPlan, order: str) -> str:
 
 def _in_waves(plan: TargetPlan) -> str:
     canaries = f", {plan.canaries} of them first" if plan.canaries else ""
-    waves = f", in {counted(len(plan.waves), 'wave')}" if len(plan.waves) > 1 else ""
+    filled = [number for number, size in enumerate(plan.waves, start=1) if size]
+    waves = f", in {counted(len(filled), 'wave')}" if len(filled) > 1 else ""
+    if len(filled) == 1 and len(plan.waves) > 1:  # it shares its waves with other small targets
+        waves = f", in wave {filled[0]} of {len(plan.waves)}"
     return f"{canaries}{waves}"
 
 

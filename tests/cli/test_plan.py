@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from rotator.admin.plan_models import PlanView
+from rotator.cli.plan_show import draw
+from rotator.domain.plan import CredentialPlan, TargetPlan
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SECRET = "canary-3f9c1b7d5e2a4860"
 
 
@@ -34,6 +41,27 @@ async def test_a_plan_for_scripts(shared: Any) -> None:
     """Scripts get the same as JSON; with nothing due nothing would be rotated."""
     ran = await shared.ask("plan", "--json")
     assert ("mine", False) in [(one["name"], one["rotates"]) for one in json.loads(ran.out)["credentials"]]
+
+
+@pytest.mark.parametrize(
+    ("target", "order"),
+    [
+        pytest.param(
+            TargetPlan("prod", "k", 40, waves=(1, 3, 16, 20)), "40 placements, in steps: 1, 3, 16, 20", id="large"
+        ),
+        pytest.param(TargetPlan("prod", "k", 3, 1, (2,)), "3 placements, in steps: 1 first, 2", id="canary"),
+        pytest.param(TargetPlan("prod", "k", 3, waves=(3,)), "3 placements, at once", id="few"),
+        pytest.param(TargetPlan("prod", "k", 1, waves=(0, 0, 1, 0)), "1 placement, in step 3 of 4", id="one of many"),
+    ],
+)
+def test_the_order_of_a_target_is_shown(target: TargetPlan, order: str) -> None:
+    """It is shown how many placements of a target get a version in each step, or in which step it has its own."""
+    plan = CredentialPlan("ecr", rotates=True, reason="MaxAgeReached", message="old", targets=(target,))
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(draw(PlanView.of([plan], NOW, [], [])))
+
+    assert f"prod    {order} \n" in shown.get() or f"prod    {order}\n" in shown.get()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rotator.domain.model import Delivery, DeliveryState
-from rotator.domain.waves import EVERYWHERE, Halt, Staging, plan, why_halt, why_no_canary
+from rotator.domain.waves import EVERYWHERE, Halt, Staging, plan, sizes, why_halt, why_no_canary
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -48,6 +48,22 @@ def test_targets_go_their_own_pace() -> None:
     waves = plan([*spots("prod", 40), *spots("edge", 3)], Staging()).waves
 
     assert {target: [len(wave) for wave in of] for target, of in waves.items()} == {"prod": [1, 3, 16, 20], "edge": [3]}
+
+
+def test_small_targets_are_staged_together() -> None:
+    """Many targets of one placement go in waves as one of many placements would; a few of them go at once."""
+    many = [spot for number in range(200) for spot in spots(f"h{number:03d}", 1)]
+
+    assert [len(wave) for wave in plan(many, Staging()).waves["200 small targets"]] == [1, 19, 80, 100]
+    assert [len(wave) for wave in plan(many[:19], Staging()).waves["19 small targets"]] == [19]
+    assert [len(wave) for wave in plan(many, EVERYWHERE).waves["200 small targets"]] == [200]
+
+
+def test_a_plan_tells_the_waves_of_each_target() -> None:
+    """A large target has its own waves; a small one may have nothing in some of those that it shares."""
+    stages = plan([*spots("prod", 40), *spots("a", 2), *spots("b", 19), *spots("c", 1)], Staging())
+
+    assert sizes(stages) == {"prod": (1, 3, 16, 20), "a": (1, 1, 0, 0), "b": (0, 1, 8, 10), "c": (0, 0, 0, 1)}
 
 
 @pytest.mark.parametrize(
@@ -102,6 +118,17 @@ def test_only_what_speaks_against_the_version_halts(errors: list[str], halt: Hal
 
     assert bool(why) is is_halted
     assert ("it says no" in why) is is_halted
+
+
+def test_failures_elsewhere_count() -> None:
+    """The rule's count is over the whole rollout, as long as this wave adds to it; its share is of one wave."""
+    rule, one_of_ten = Halt(3, 0.5), [delivery("verification"), *[delivery()] * 9]
+
+    assert why_halt(one_of_ten, 2, rule, elsewhere=1) == ""
+    assert why_halt(one_of_ten, 2, rule, elsewhere=2) == (
+        "1 of 10 placements, and 2 before, speak against it: t: it says no"
+    )
+    assert why_halt([delivery()], 2, rule, elsewhere=5) == ""
 
 
 def test_an_older_failure_halts_nothing() -> None:

@@ -139,6 +139,16 @@ async def test_the_waves_are_those_of_the_rotation(world: Any, target: Callable[
     assert (one.reason, one.targets[0].waves, waves) == ("Rejected", (300,), [])
 
 
+async def test_small_targets_share_their_waves(world: Any, target: Callable[..., Any]) -> None:
+    """Of each small target it is shown in which of the common waves it gets a version."""
+    world.add("ecr", *(target(f"h{number:02d}", "file") for number in range(40)))
+
+    (one,) = await planner(world).plan([])
+
+    waves = [target.waves for target in one.targets]
+    assert (waves[0], waves[1], waves[4], waves[39]) == ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1))
+
+
 async def test_policy_and_old_versions_are_shown(world: Any, target: Callable[..., Any]) -> None:
     """Where policy keeps a credential from, and what becomes of the version before, are part of a plan."""
     world.add("hub", target("prod", "web/pull", "evil/pull"), strategy=Strategy.CREATE_RETIRE)

@@ -12,6 +12,7 @@ import pytest
 
 from rotator.config.rollout import RolloutConfig
 from rotator.domain.model import Stage, Strategy
+from rotator.domain.waves import Halt
 from rotator.engine.recover import recover
 from rotator.errors import ConflictError, NotFoundError, PermanentError, UnavailableError
 from rotator.ports import Changes
@@ -309,6 +310,58 @@ async def test_places_out_of_reach_stop_nothing(world: Any, target: Callable[...
 
     assert await world.rotate("ecr") == "delivering"
     assert sum(generation == 2 for generation in prod.generations("ecr").values()) == 30
+
+
+@pytest.mark.parametrize(
+    ("rollout", "most"),
+    [
+        pytest.param(RolloutConfig(), 1, id="default"),
+        pytest.param(RolloutConfig(waves=(0.1, 0.5, 1.0), halt_on=Halt(3, None)), 10, id="a count of failures"),
+    ],
+)
+async def test_many_small_targets_are_staged_together(
+    world: Any, target: Callable[..., Any], rollout: RolloutConfig, most: int
+) -> None:
+    """I2: of a hundred targets with one placement each no more see a bad version than of one target with a hundred."""
+    hosts = [target(f"h{number:03d}", "file") for number in range(100)]
+    world.add("ecr", *hosts, rollout=rollout)
+    first = await world.dispatcher.replace_leaked("ecr", "test", "test")
+    assert (await first.finished).state.value == "succeeded"
+    for host in hosts:
+        host.finds_broken = {"secret-number-0002"}
+
+    assert await world.rotate("ecr") == "failed"
+    assert world.ledger.last_rotation("ecr").error == "halted"
+    assert sum(host.generations("ecr")["file"] == 2 for host in hosts) == most
+
+
+async def test_failures_count_over_all_targets(world: Any, target: Callable[..., Any]) -> None:
+    """I2: a rule of three failures stops a version that one placement in each of three targets speaks against."""
+    fleets = [fleet(target, name) for name in ("prod", "edge", "lab")]
+    world.add("ecr", *fleets, rollout=RolloutConfig(halt_on=Halt(3, None)))
+    first = await world.dispatcher.replace_leaked("ecr", "test", "test")
+    assert (await first.finished).state.value == "succeeded"
+    for one in fleets:
+
+        async def apply(placement: str, entries: Any, one: Any = one, apply: Any = one.apply) -> Any:
+            one.finds_broken = {"secret-number-0002"} if placement == "p00" else set()
+            return await apply(placement, entries)
+
+        one.apply = apply
+    assert await world.rotate("ecr") == "failed"
+    assert "1 of 1 placements, and 2 before, speak against it" in world.ledger.last_rotation("ecr").message
+
+
+async def test_small_targets_out_of_reach_stop_nothing(world: Any, target: Callable[..., Any]) -> None:
+    """I1: of many small targets some are always down, the first one among them; the others get their version."""
+    hosts = [target(f"h{number:03d}", "file") for number in range(40)]
+    world.add("ecr", *hosts)
+    await world.rotate("ecr")
+    for host in hosts[:5]:
+        host.faults = {"file": UnavailableError("down")}
+
+    assert await world.rotate("ecr") == "delivering"
+    assert [host.generations("ecr")["file"] for host in hosts] == [1] * 5 + [2] * 35
 
 
 async def test_a_canary_out_of_reach_defers(world: Any, target: Callable[..., Any]) -> None:

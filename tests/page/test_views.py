@@ -393,6 +393,15 @@ def test_the_order_of_places_is_told_as_it_will_be(action: str, order: str) -> N
     assert f"prod gets it: 12 places{order}." in ask_of(action, outlook(plan=plan)).steps
 
 
+def test_the_wave_of_a_small_target_is_told() -> None:
+    """Of a target that shares its waves with others it is said in which of them it gets a version."""
+    plan = CredentialPlan(
+        "ecr", rotates=True, reason="", message="", targets=(TargetPlan("host", "k", 1, waves=(0, 0, 1, 0)),)
+    )
+
+    assert "host gets it: 1 place, in wave 3 of 4." in ask_of("rotate", outlook(plan=plan)).steps
+
+
 def test_what_could_not_be_read_is_said() -> None:
     """Where the places could not be read, the confirmation says so and goes by memory."""
     view = ask_of("rotate", outlook(plan=None, unplanned="not within 8 s"))
