@@ -2,7 +2,8 @@
 
 Wire format: WHATWG HTML, section 9.2 "Server-sent events". Each event has a name and one JSON object:
 ``state`` (the rotation, and how many placements it has), ``step``, ``delivery`` (the first hundred, and every failure
-among them), ``deliveries`` (counts so far), ``end`` (the rotation, and its outcome).
+among them), ``deliveries`` (counts so far), ``end`` (the rotation, its outcome, and how
+many placements still lack the version in use).
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ class Follower:
                 for line in await self._told(event):
                     yield line
         yield self._counts()
-        yield sse("end", {"rotation": _dump(self.rotation), "outcome": OUTCOMES.get(self.rotation.state, "running")})
+        outcome = OUTCOMES.get(self.rotation.state, "running")
+        yield sse("end", {"rotation": _dump(self.rotation), "outcome": outcome, "lacking": self._lacking()})
 
     async def _next(self, queue: asyncio.Queue[Event]) -> Event | None:
         """Return the next event; None after a while without one, or when the server closes."""
@@ -153,6 +155,14 @@ class Follower:
         except NotFoundError:
             return 0
         return sum(target.placements for target in status.targets)
+
+    def _lacking(self) -> int:
+        """Return how many placements lack the version in use; a target that cannot be asked counts as one."""
+        try:
+            status = self.surface.status(self.rotation.credential)
+        except NotFoundError:
+            return 0
+        return sum(target.placements - target.confirmed + bool(target.error) for target in status.targets)
 
 
 def _dump(rotation: Rotation) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class HolderView(_View):
     """When what is held stops working, one per version that is held."""
     error: str
     """Why its placements could not be listed; empty when they could."""
+    others: tuple[str, ...] = ()
+    """Of the placements, those that hold another login than the one in use; at most 1000."""
 
     @classmethod
     def of(cls, holder: Holder) -> Self:
@@ -49,6 +51,7 @@ class HolderView(_View):
             confirmed_at=holder.confirmed_at,
             expiries=tuple(ExpiryView.of(one) for one in holder.expiries),
             error=holder.error,
+            others=holder.others[:SHOWN],
         )
 
 

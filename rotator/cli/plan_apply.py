@@ -57,21 +57,24 @@ async def _apply_and_follow(door: Door, path: Path, patience: timedelta, console
         return ExitCode.DONE
     try:
         async with asyncio.timeout(patience.total_seconds()), open_client(door) as client:
-            good = await _follow(client, started, console)
+            good, lacking = await _follow(client, started, console)
     except TimeoutError:
         waited = render_duration(patience)
         console.print(Text(f"Not all ended within {waited}; they go on in the daemon: {_LOOK}"))
         return ExitCode.FAILED
     except RotatorError as error:
         raise advised(error, f"What was started goes on in the daemon; see it with: {_LOOK}") from error
-    after = "Nothing is left to do." if good == len(started) else f"How the rest stands: {_LOOK}"
+    after = "Nothing is left to do." if good == len(started) and not lacking else f"How the rest stands: {_LOOK}"
     console.print(Text(f"{good} of {len(started)} rotations ended well. {after}"))
     return ExitCode.DONE if good == len(started) else ExitCode.FAILED
 
 
-async def _follow(client: Client, started: Sequence[Started], console: Console) -> int:
-    """Print how each rotation ends; return how many ended well. They run at once, and are waited for in turn."""
-    good = 0
+async def _follow(client: Client, started: Sequence[Started], console: Console) -> tuple[int, int]:
+    """Print how each rotation ends; return how many ended well, and how many placements lack a version in use.
+
+    They run at once, and are waited for in turn.
+    """
+    good = lacking = 0
     with watched(console, "rotations", len(started)) as bar:
         for one in started:
             bar.doing(one.credential)
@@ -80,8 +83,9 @@ async def _follow(client: Client, started: Sequence[Started], console: Console) 
                 console.print(Text(plain(f"{one.credential}: the daemon stopped; it goes on when it starts again")))
             else:
                 good += tell_end(outcome, console) is ExitCode.DONE
+                lacking += outcome.lacking
             bar.advance()
-    return good
+    return good, lacking
 
 
 async def _apply(door: Door, path: Path, console: Console) -> Sequence[Started]:

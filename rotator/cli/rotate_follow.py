@@ -21,6 +21,7 @@ from rotator.cli.status_show import make_console
 from rotator.cli.words import ended
 from rotator.config.duration import parse_duration, render_duration
 from rotator.domain.rotation import Step
+from rotator.domain.words import at_place
 from rotator.errors import RotatorError
 
 _GOOD = frozenset({"succeeded", "unchanged"})
@@ -43,6 +44,21 @@ class Asking:
     patience: timedelta
     path: str = "rotations"
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a rotation ended.
+
+    Args:
+        word: The outcome, in one word.
+        text: The same in a sentence or two, with what is next.
+        lacking: Placements that do not hold the version in use.
+    """
+
+    word: str
+    text: str
+    lacking: int
 
 
 def patience(text: str) -> timedelta:
@@ -118,10 +134,8 @@ async def _follow(client: Client, rotation: str, look: str, console: Console) ->
     return tell_end(outcome, console)
 
 
-async def outcome_of(
-    client: Client, rotation: str, draw: Callable[[str, dict[str, Any]], None]
-) -> tuple[str, str] | None:
-    """Return how a rotation ended, as a word and a sentence; None when the daemon stopped before.
+async def outcome_of(client: Client, rotation: str, draw: Callable[[str, dict[str, Any]], None]) -> End | None:
+    """Return how a rotation ended; None when the daemon stopped before.
 
     Errors as `Client.get`.
 
@@ -134,16 +148,19 @@ async def outcome_of(
         async for name, value in events:
             if name == "end":
                 outcome = str(value.get("outcome", ""))
-                return outcome, ended(RotationView.model_validate(value.get("rotation")), outcome)
+                lacking = int(value.get("lacking") or 0)
+                text = ended(RotationView.model_validate(value.get("rotation")), outcome, lacking)
+                return End(outcome, text, lacking)
             draw(name, value)
     return None
 
 
-def tell_end(outcome: tuple[str, str], console: Console) -> ExitCode:
+def tell_end(end: End, console: Console) -> ExitCode:
     """Print how a rotation ended, and return whether that is what was wanted."""
-    word, text = outcome
-    console.print(Text(plain(text), style="green" if word in _GOOD else "red"))
-    return ExitCode.DONE if word in _GOOD else ExitCode.FAILED
+    is_good = end.word in _GOOD
+    style = "red" if not is_good else "yellow" if end.lacking else "green"
+    console.print(Text(plain(end.text), style=style))
+    return ExitCode.DONE if is_good else ExitCode.FAILED
 
 
 class Drawing:
@@ -169,7 +186,8 @@ class Drawing:
         elif name == "delivery":
             self._bar.advance()
             if value.get("error"):
-                self._say(f"  {value.get('target')}: {value.get('placement')}: {value.get('message')}")
+                what = at_place(str(value.get("placement")), str(value.get("message")))
+                self._say(f"  {value.get('target')}: {what}")
         elif name == "deliveries":
             self._bar.at(value.get("confirmed", 0) + value.get("failed", 0))
 

@@ -224,7 +224,8 @@ def _target(target: TargetView, now: datetime) -> Iterator[Text]:
 
 def _behind(delivery: DeliveryView) -> str:
     holds = f"holds generation {delivery.confirmed_generation}" if delivery.confirmed_generation else "holds none"
-    why = f": {delivery.message}" if delivery.message else ""
+    message = delivery.message.removeprefix(f"{delivery.placement}: ")
+    why = f": {message}" if message else ""
     return f"{delivery.placement} {holds}, tried {delivery.attempts} times{why}"
 
 

@@ -49,10 +49,11 @@ def lines(usage: UsageView) -> Iterator[str]:
 
 def _target(holder: HolderView, usage: UsageView) -> Iterator[str]:
     ago = span(usage.now - holder.confirmed_at) if holder.confirmed_at is not None else ""
-    confirmed = f"last confirmed {ago} ago" if ago else "not confirmed of late"
+    confirmed = f"last confirmed {ago} ago" if ago else "the latest version confirmed at none"
     missing = f", {holder.unconfirmed} hold none" if holder.unconfirmed else ""
     yield f"  target  {holder.target} ({holder.kind}): {counted(holder.count, 'placement')}{missing}, {confirmed}"
-    for placement in holder.placements[:SHOWN]:
-        yield f"            {placement}"
+    others = set(holder.others)
+    for placement in sorted(holder.placements, key=lambda one: one not in others)[:SHOWN]:
+        yield f"            {placement}{', holds another login than the one in use' if placement in others else ''}"
     if holder.count > SHOWN:
         yield f"            and {holder.count - SHOWN} more (--json names them)"

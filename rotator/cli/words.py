@@ -9,7 +9,7 @@ from rotator.admin.models import CredentialView, ImageView, LimitView, RotationV
 from rotator.domain.headroom import HeadroomState
 from rotator.domain.rotation import State
 from rotator.domain.status import Health
-from rotator.domain.words import span
+from rotator.domain.words import counted, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +139,18 @@ def forecast(limit: LimitView, now: datetime) -> str:
     return f"used up for {span(now - limit.exhausted_at)}" if limit.remaining == 0 else "used up about now"
 
 
-def ended(rotation: RotationView, outcome: str) -> str:
-    """Return how a rotation ended and what to do next, in one or two sentences."""
+def ended(rotation: RotationView, outcome: str, lacking: int = 0) -> str:
+    """Return how a rotation ended and what to do next, in one or two sentences.
+
+    Args:
+        rotation: The rotation.
+        outcome: How it ended.
+        lacking: Placements that do not hold the version in use, required or not.
+    """
     name = rotation.credential
+    rest = f"{counted(lacking, 'placement')} still {'lacks' if lacking == 1 else 'lack'} the version in use"
     after = {
-        "succeeded": "Nothing is left to do.",
+        "succeeded": f"{rest}; `rotator status {name}` says which." if lacking else "Nothing is left to do.",
         "unchanged": "If you expected a new value, change it at its source first.",
         "partial": f"The rest is tried again by itself; `rotator status {name}` names it.",
         "failed": f"Nothing was replaced; `rotator status {name}` shows how it stands.",

@@ -15,6 +15,7 @@ from rotator.domain.headroom import ANONYMOUS, LimitStatus
 from rotator.domain.leak import LeakProgress, Waits
 from rotator.domain.model import Delivery, DeliveryState, Expiry, Strategy, Version
 from rotator.domain.status import CredentialStatus, Health, TargetStatus
+from rotator.domain.words import at_place
 from rotator.errors import (
     AuthenticationError,
     NotFoundError,
@@ -259,7 +260,9 @@ def _of_target(status: CredentialStatus, target: TargetStatus, now: datetime) ->
         yield Need(Kind.AWAITING, severity, status.name, what, step, awaiting.at, target.target)
     stuck = next((one for one in target.behind if _is_refused(one)), None)
     if stuck is not None or target.error or (is_urgent and awaiting is None):
-        why = target.error or (f"{stuck.placement}: {stuck.message}" if stuck is not None else "nothing came of it yet")
+        why = target.error or (
+            at_place(stuck.placement, stuck.message) if stuck is not None else "nothing came of it yet"
+        )
         what = f"{status.name}: target {target.target} lacks the version in use: {_bare(why)}{until}"
         step = f"mend it at the target (`rotator targets test {target.target}`); it is tried again by itself"
         yield Need(Kind.UNDELIVERED, severity, status.name, what, step, about=target.target)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from rotator.domain.words import at_place
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -93,7 +95,7 @@ def judge_place(error: str, holdings: tuple[Holding, ...]) -> tuple[PlaceState, 
     awaiting = [one for one in behind if one.state.value == "awaiting"]
     failed = [one for one in behind if one.state.value == "failed"]
     if failed:
-        return PlaceState.FAILING, f"{failed[0].placement}: {failed[0].message}. It is tried again by itself"
+        return PlaceState.FAILING, f"{at_place(failed[0].placement, failed[0].message)}. It is tried again by itself"
     if awaiting:
         return PlaceState.AWAITING, awaiting[0].message
     if behind:

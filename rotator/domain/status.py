@@ -136,9 +136,18 @@ def health_of(
     behind = [one for one in targets if one.required and not one.in_sync]
     if behind:
         return Health.PARTIAL, _told(behind)
+    return Health.OK, _well(targets)
+
+
+def _well(targets: Sequence[TargetStatus]) -> str:
+    """Return what is known of a version in use that no required placement lacks."""
     refused = sum(len(one.refused) for one in targets)
     kept = f"; policy keeps it from {counted(refused, 'placement')}" if refused else ""
-    return Health.OK, f"in use, and confirmed by every required placement{kept}"
+    if not any(one.placements for one in targets):
+        return f"in use, and delivered nowhere: no target has a place for it{kept}"
+    if not any(one.placements for one in targets if one.required):
+        return f"in use; no required target has a place for it{kept}"
+    return f"in use, and confirmed by every required placement{kept}"
 
 
 def _told(behind: Sequence[TargetStatus]) -> str:

@@ -23,6 +23,7 @@ class Holder:
         confirmed_at: The latest confirmation; None when there was none.
         expiries: When what is held stops working, one per version that is held; unknown for one that is not kept.
         error: Why its placements could not be listed; empty when they could.
+        others: Of ``placements``, those that hold another login than the one in use.
     """
 
     target: str
@@ -32,6 +33,12 @@ class Holder:
     confirmed_at: datetime | None
     expiries: tuple[Expiry, ...]
     error: str = ""
+    others: tuple[str, ...] = ()
+
+    @property
+    def using(self) -> int:
+        """How many placements hold the login in use."""
+        return len(self.placements) - len(self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +63,34 @@ class Usage:
 
 
 def consequences(registry: str, images: Sequence[str], holders: Sequence[Holder], now: datetime) -> tuple[str, ...]:
-    """Return what stops working, and when, if the login dies at the registry now; and what if nothing replaces it.
+    """Return what stops working, and when, if the login in use dies at the registry now, and if nothing replaces it.
+
+    What holds another login does not depend on the one in use.
 
     Says nothing of images that are not configured, but that there may be more.
     """
-    holding = [one for one in holders if one.placements]
+    using, odd = [one for one in holders if one.using], [one for one in holders if one.others]
     doubt = "could not say what it has, so there may be more"
     unlisted = tuple(f"{one.target} {doubt}: {one.error}" for one in holders if one.error)
-    if not holding:
-        return ("No place is known to hold it, so nothing that this daemon supplies stops working.", *unlisted)
-    count = sum(len(one.placements) for one in holding)
+    apart = tuple(
+        f"{counted(len(one.others), 'placement')} of {one.target} hold{'s' if len(one.others) == 1 else ''} "
+        "another login than the one in use; that one lives or dies by itself."
+        for one in odd
+    )
+    lasting = tuple(_until(one, now) for one in holders if one.placements)
+    if not using:
+        nothing = "No place is known to hold it, so nothing that this daemon supplies stops working."
+        return (nothing, *apart, *lasting, *unlisted)
+    count = sum(one.using for one in using)
     pulled = ", ".join(images) if images else f"images of {registry}"
     more = "" if images else " (none is configured by name)"
-    places = f"{counted(count, 'placement')} of {', '.join(one.target for one in holding)}"
+    places = f"{counted(count, 'placement')} of {', '.join(one.target for one in using)}"
+    hold = "holds" if count == 1 else "hold"
     return (
-        f"If it dies now, whatever pulls {pulled}{more} with what {places} hold fails from then on.",
+        f"If it dies now, whatever pulls {pulled}{more} with what {places} {hold} fails from then on.",
         "Containers that run are not touched; started anew where the image is not there yet, they fail.",
-        *(_until(one, now) for one in holding),
+        *apart,
+        *lasting,
         *unlisted,
     )
 

@@ -24,6 +24,11 @@ def span(duration: timedelta) -> str:
     return " ".join(parts) or "0s"
 
 
+def at_place(placement: str, message: str) -> str:
+    """Return ``message`` about ``placement``, which is named once, where the message does not begin with it already."""
+    return message if message.startswith(placement) else f"{placement}: {message}"
+
+
 def counted(count: int, noun: str) -> str:
     """Return ``1 place``, ``2 places``; 1,000 with its comma."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

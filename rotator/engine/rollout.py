@@ -15,6 +15,7 @@ from rotator.domain.events import DeliveryFinished, Event, TargetFailed
 from rotator.domain.model import Delivery, DeliveryState, Version
 from rotator.domain.waves import Spot
 from rotator.domain.window import Wait
+from rotator.domain.words import at_place
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.ledger import Ledger
 from rotator.engine.refusals import Refusals
@@ -156,7 +157,7 @@ class Rollout:
                 waiting.add(target.name)
             if error is None and behind:
                 first = self.turns.explained(target, behind[0], version)
-                error = unlisted or UnavailableError(f"{target.name}: {first.placement}: {first.message}")
+                error = unlisted or UnavailableError(f"{target.name}: {at_place(first.placement, first.message)}")
             error = error or unlisted
         return Report(confirmed, failed, frozenset(waiting), error, awaiting, deferred)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from rotator.domain.image import ImageStatus
-from rotator.domain.model import UNKNOWN, Delivery, Expiry
+from rotator.domain.model import UNKNOWN, Delivery
 from rotator.domain.usage import Holder, Usage, consequences
 from rotator.engine.credential import Credential, DeliveryTarget
 from rotator.engine.ledger import Ledger
@@ -27,19 +26,21 @@ def usage_of(
 def _holder(target: DeliveryTarget, credential: str, ledger: Ledger, rollout: Rollout) -> Holder:
     deliveries = list(ledger.deliveries_of(target.name, credential))
     held = [one for one in deliveries if one.confirmed_generation]
+    known = {one.generation: one for one in ledger.versions_at(target.name, credential)}
+    current = ledger.current(credential)
+    same = {number for number, one in known.items() if current and one.fingerprint == current.fingerprint}
     return Holder(
         target.name,
         target.port.kind,
         tuple(sorted(one.placement for one in held)),
         len(deliveries) - len(held),
         max((one.at for one in held if one.confirmed_generation == one.generation), default=None),
-        tuple(_expiries(target.name, held, credential, ledger)),
+        tuple(known[number].expiry if number in known else UNKNOWN for number in _generations(held)),
         rollout.unlisted(target.name),
+        tuple(sorted(one.placement for one in held if one.confirmed_generation not in same)),
     )
 
 
-def _expiries(target: str, held: list[Delivery], credential: str, ledger: Ledger) -> Iterator[Expiry]:
-    """Yield the expiry of each version that is held, once."""
-    known = {one.generation: one.expiry for one in ledger.versions_at(target, credential)}
-    for generation in sorted({one.confirmed_generation for one in held}):
-        yield known.get(generation, UNKNOWN)
+def _generations(held: list[Delivery]) -> list[int]:
+    """Return each generation that is held, once."""
+    return sorted({one.confirmed_generation for one in held})

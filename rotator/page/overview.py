@@ -201,7 +201,9 @@ def _calm(facts: Facts) -> tuple[str, ...]:
     which = f"All {total:,} credentials are" if len(well) == total else f"{len(well):,} of {total:,} credentials are"
     if total == 1:
         which = "The one credential is" if well else "The one credential is not"
-    return (f"{which} in use, and confirmed by every required place.", *_ages(facts))
+    nowhere = sum(not any(target.placements for target in one.targets) for one in well)
+    none = (f"{counted(nowhere, 'credential')} of these {'has' if nowhere == 1 else 'have'} no place at all.",)
+    return (f"{which} in use, and confirmed by every required place.", *(none if nowhere else ()), *_ages(facts))
 
 
 def _ages(facts: Facts) -> tuple[str, ...]:

@@ -138,6 +138,14 @@ def test_an_end_says_what_next(outcome: str) -> None:
     assert text.endswith(".")
 
 
+def test_nothing_is_left_only_where_every_placement_has_it() -> None:
+    """I7: a rotation that succeeded with a placement behind that is not required is not called done."""
+    assert ended(_rotation(), "succeeded").endswith(" Nothing is left to do.")
+    assert ended(_rotation(), "succeeded", 1).endswith(
+        " 1 placement still lacks the version in use; `rotator status ecr-prod` says which."
+    )
+
+
 def _draw(view: CredentialView, width: int, encoding: str = "utf-8", many: int = 1) -> str:
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     console = Console(file=stream, width=width, markup=False, highlight=False, emoji=False)

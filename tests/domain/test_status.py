@@ -18,6 +18,8 @@ RECORD = Record("c", generation=3, last_success_at=NOW)
 PROD = TargetStatus(
     "prod", "fake", required=True, confirmed=2, placements=2, behind=(), expires_at=None, confirmed_at=NOW
 )
+NOWHERE = "in use, and delivered nowhere: no target has a place for it"
+EMPTY = replace(PROD, confirmed=0, placements=0)
 LATE = replace(PROD, confirmed=1)
 UNLISTED = replace(PROD, error="no answer")
 OPTIONAL = replace(LATE, target="edge", required=False)
@@ -27,7 +29,9 @@ OPTIONAL = replace(LATE, target="edge", required=False)
     ("current", "record", "targets", "health", "message"),
     [
         (CURRENT, RECORD, (PROD,), Health.OK, "in use, and confirmed by every required placement"),
-        (CURRENT, RECORD, (), Health.OK, "in use, and confirmed by every required placement"),
+        (CURRENT, RECORD, (), Health.OK, NOWHERE),
+        (CURRENT, RECORD, (EMPTY,), Health.OK, NOWHERE),
+        (CURRENT, RECORD, (EMPTY, OPTIONAL), Health.OK, "in use; no required target has a place for it"),
         (CURRENT, RECORD, (PROD, OPTIONAL), Health.OK, "in use, and confirmed by every required placement"),
         (None, RECORD, (PROD,), Health.MISSING, "no version is in use yet"),
         (None, replace(RECORD, failures=2), (), Health.MISSING, "no version is in use yet after 2 failed attempts"),
@@ -61,11 +65,19 @@ OPTIONAL = replace(LATE, target="edge", required=False)
             Health.OK,
             "in use, and confirmed by every required placement",
         ),
-        (replace(CURRENT, expiry=UNKNOWN), RECORD, (), Health.OK, "in use, and confirmed by every required placement"),
+        (
+            replace(CURRENT, expiry=UNKNOWN),
+            RECORD,
+            (),
+            Health.OK,
+            NOWHERE,
+        ),
     ],
     ids=[
         "good",
         "no target",
+        "no placement",
+        "no placement that is required",
         "an optional target is late",
         "never issued",
         "never issued, failing",

@@ -21,6 +21,18 @@ def test_what_fails_and_what_goes_on_is_said() -> None:
     assert "Containers that run are not touched" in told
 
 
+def test_what_holds_another_login_does_not_fail_with_it() -> None:
+    """I7: a placement that holds another login than the one in use is not among those that fail; that is said."""
+    other = replace(HOLDER, target="edge", placements=("node",), others=("node",))
+    told = consequences("ghcr.io", [], [replace(HOLDER, others=("api",)), other], NOW)
+    assert "with what 1 placement of prod holds fails from then on" in told[0]
+    assert "1 placement of edge holds another login than the one in use" in told[3]
+
+    alone = consequences("ghcr.io", [], [other], NOW)
+    assert alone[0].startswith("No place is known to hold it")
+    assert "edge: what it holds works until" in alone[2]
+
+
 def test_images_that_are_not_configured_are_not_made_up() -> None:
     """Without configured images the registry is named, and that no image is."""
     assert "images of ghcr.io (none is configured by name)" in consequences("ghcr.io", [], [HOLDER], NOW)[0]

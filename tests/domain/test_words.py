@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from rotator.domain.words import counted, span
+from rotator.domain.words import at_place, counted, span
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,16 @@ def test_one_is_singular() -> None:
     """One thing is one thing, and thousands have a comma."""
     told = [counted(number, "place") for number in (0, 1, 2, 1_000)]
     assert told == ["0 places", "1 place", "2 places", "1,000 places"]
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        pytest.param("disk full", "/a/config.json: disk full", id="without it"),
+        pytest.param("/a/config.json: disk full", "/a/config.json: disk full", id="with it"),
+        pytest.param("/a/config.json is no file", "/a/config.json is no file", id="as its subject"),
+    ],
+)
+def test_a_placement_is_named_once(message: str, text: str) -> None:
+    """An error that begins with the placement is not put behind its name again."""
+    assert at_place("/a/config.json", message) == text

@@ -125,6 +125,7 @@ async def test_a_target_that_holds_what_expired_long_ago_is_the_deadline(
         assert now.outage_deadline == Deadline(first, "edge")
         held = usage_of(world.credentials["ecr"], world.ledger, world.rollout, (), world.clock.now()).holders[1]
         assert [one.at for one in held.expiries] == [first]
+        assert held.others == ("node",), "another login than the one in use"
         (there,) = place_status(world.credentials["ecr"].targets[1], world.ledger, world.rollout).holdings
         assert there.expires_at == first
         await world.restart()
