@@ -70,7 +70,7 @@ def next_action(leaving: Leaving) -> tuple[Action, str]:
         return Action.FORGET, forgotten
     if leaving.is_elsewhere:
         return _of_elsewhere(leaving)
-    if version.ended_at is not None:
+    if version.ended_at is not None or _is_overwritten(leaving):
         return Action.PROVE, "it was ended; the registry must refuse it now"
     needed = _why_wait(leaving)
     if needed:
@@ -101,7 +101,7 @@ def _why_forget(leaving: Leaving) -> str:
     reasons = (
         (version.dead_at is not None, "the registry refuses it"),
         (any(_carries_on(other, version) for other in leaving.others), "its secret is in use under a newer generation"),
-        (any(_is_in_its_place(other, version) for other in leaving.others), "overwritten at the vendor by a newer one"),
+        (bool(_in_its_place(leaving)) and version.leaked_at is None, "overwritten at the vendor by a newer one"),
         (version.expiry.is_past(leaving.now), "it has expired"),
     )
     return next((reason for is_so, reason in reasons if is_so), "")
@@ -111,12 +111,22 @@ def _why_wait(leaving: Leaving) -> str:
     version = leaving.version
     if any(_is_same(version, other) for other in leaving.others):
         return "its secret is in use, or may come into use, under another generation"
+    if _in_its_place(leaving):
+        return "a newer one is taking its place at the vendor"
     if leaving.held_by:
         return f"may still be needed at {', '.join(sorted(leaving.held_by))}"
     over_at = _grace_ends(leaving)
     if version.leaked_at is None and leaving.now < over_at:
         return f"in its grace until {over_at:%Y-%m-%d %H:%M:%SZ}"
     return ""
+
+
+def _in_its_place(leaving: Leaving) -> list[Version]:
+    return [other for other in leaving.others if _is_in_its_place(other, leaving.version)]
+
+
+def _is_overwritten(leaving: Leaving) -> bool:
+    return any(other.stage is not Stage.PENDING for other in _in_its_place(leaving))
 
 
 def _is_in_its_place(other: Version, version: Version) -> bool:

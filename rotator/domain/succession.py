@@ -17,7 +17,8 @@ def once_promoted(live: Iterable[Version], promoted: Version, now: datetime, kep
     """Return every version of ``live`` as it is once ``promoted`` is in use.
 
     The one before becomes previous. What has the same handle at the vendor as the new one was overwritten there, so it
-    is retired and ended; what has the same secret lives on under the new generation, so it is retired and not ended.
+    is retired and ended; where it leaked only ended, since it has yet to be seen refused. What has the same secret
+    lives on under the new generation, so it is retired and not ended.
 
     Args:
         live: Pending, current and previous versions of one credential. What is retired is left as it is.
@@ -48,7 +49,8 @@ def _superseded(one: Version, promoted: Version, now: datetime) -> Version:
     if (one.fingerprint, one.username) == (promoted.fingerprint, promoted.username):
         return replace(one, stage=Stage.RETIRED)
     if promoted.handle and one.handle == promoted.handle:
-        return replace(one, stage=Stage.RETIRED, ended_at=one.ended_at or now)
+        stage = Stage.RETIRED if one.leaked_at is None else Stage.PREVIOUS
+        return replace(one, stage=stage, ended_at=one.ended_at or now)
     if promoted.restores and one.generation > promoted.restores:
         one = replace(one, withdrawn_at=one.withdrawn_at or now)
     return replace(one, stage=Stage.PREVIOUS)

@@ -58,6 +58,18 @@ def left(**facts: object) -> Leaving:
         ),
         pytest.param(left(handle="b"), Action.FORGET, "overwritten at the vendor by a newer one", id="slot reused"),
         pytest.param(
+            left(handle="b", leaked_at=NOW),
+            Action.PROVE,
+            "it was ended; the registry must refuse it now",
+            id="leaked, slot reused",
+        ),
+        pytest.param(
+            replace(left(handle="b", leaked_at=NOW), others=[replace(NEW, stage=Stage.PENDING)]),
+            Action.WAIT,
+            "a newer one is taking its place at the vendor",
+            id="leaked, slot is being reused",
+        ),
+        pytest.param(
             replace(LEAVING, can_end=False, strategy=Strategy.READ),
             Action.PROVE,
             "only a person can end it; whether they did shows at the registry",

@@ -69,6 +69,14 @@ def test_what_was_overwritten_at_the_vendor_is_ended() -> None:
     assert one.generation == old.generation
 
 
+def test_what_leaked_and_was_overwritten_is_yet_to_be_seen_refused() -> None:
+    """A leaked version whose slot the new one took is ended, and kept until it was shown to be dead."""
+    leaked, two = version(1, CURRENT, handle="a", leaked_at=NOW), version(2, PENDING, handle="a")
+    (_, old) = once_promoted([leaked, two], two, NOW, 0)
+
+    assert (old.stage, old.ended_at) == (PREVIOUS, NOW)
+
+
 def test_a_secret_that_is_put_back_lives_on() -> None:
     """The version whose secret comes again is retired and not ended; what it replaces is withdrawn."""
     bad, good = version(2, CURRENT), version(1, PREVIOUS, handle="a")

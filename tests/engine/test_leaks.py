@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -185,3 +186,33 @@ async def test_tokens_that_were_handed_out_are_told_of(
 
     assert progress.is_over
     assert ("may live until 03:00:00Z" in progress.steps[-1].message) == is_told
+
+
+@pytest.mark.parametrize("still_works", [False, True], ids=["overwritten", "the vendor lies"])
+async def test_a_leaked_secret_that_was_overwritten_is_shown_to_be_dead(
+    world: Any,
+    target: Callable[..., Any],
+    still_works: bool,  # noqa: FBT001 (a row of the table)
+) -> None:
+    """I7: where the new secret ends the leaked one, it is over once that one was seen refused."""
+    vendor = world.add("tok", target("a", "x"), strategy=Strategy.OVERWRITE)
+    vendor.lifetime = None
+    issue = vendor.issue
+
+    async def overwrite(order: Any) -> Any:
+        vendor.refused |= set() if still_works else {f"secret-number-{vendor.minted:04d}"}
+        issued = replace(await issue(order), handle="robot")
+        vendor.tokens.clear()  # nothing is swept where there is one slot
+        return issued
+
+    vendor.issue = overwrite
+    await world.rotate("tok")
+    await world.leaks.report("tok", "in a log", "maria")
+    await settle(world)
+    world.retirer.wake()
+    await world.retirer.turn()
+
+    progress = await world.leaks.progress("tok")
+    assert progress.is_over is not still_works
+    assert [step.name for step in progress.steps if not step.is_done] == (["dead"] if still_works else [])
+    assert world.ledger.current("tok").generation == 2
