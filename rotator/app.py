@@ -95,6 +95,7 @@ class Application:
             asyncio.create_task(parts.watch.run(parts.dispatcher, parts.scheduler.wake), name="watch"),
             asyncio.create_task(parts.headroom.run(), name="headroom"),
             asyncio.create_task(parts.retirer.run(), name="retirements"),
+            asyncio.create_task(parts.leaks.run(), name="leaks"),
             asyncio.create_task(parts.images.run(), name="images"),
             asyncio.create_task(parts.drift.run(), name="drift"),
             asyncio.create_task(parts.notifier.run(), name="notifications"),

@@ -21,6 +21,10 @@ INTENT = "intent"
 """Written before the effect. Any other outcome is written after it."""
 
 
+OVER = "over"
+"""The outcome of a leak: all that leaked is replaced everywhere, and was seen refused or has expired."""
+
+
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
     """One line of the audit. No secret, and nothing a secret can be guessed from.

@@ -35,7 +35,7 @@ class Issuer:
         self._rollout = rollout
         self._prover = prover
         self._world = world
-        self._orders = Orders(ledger, world.fingerprint, world.emit)
+        self._orders = Orders(ledger, world.fingerprint, world.emit, world.clock)
 
     async def issue(self, credential: Credential, rotation: Rotation) -> Moved:
         """Obtain a login; it is refused, found unchanged, or pending and sealed when this returns."""

@@ -6,11 +6,13 @@ use due (`rotator.domain.due.leaked`), the retirer gives the old ones no grace. 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rotator.domain.audit import INTENT, AuditRecord
+from rotator.domain.audit import ENGINE, INTENT, OVER, AuditRecord
 from rotator.domain.leak import LeakFacts, LeakProgress, leak_progress
 from rotator.domain.model import Stage, Strategy, Version
 from rotator.engine.credential import Credential
@@ -18,8 +20,10 @@ from rotator.engine.dispatch import Dispatcher
 from rotator.engine.ledger import Ledger
 from rotator.engine.retire import Retirer
 from rotator.engine.rollout import Rollout
-from rotator.errors import NotFoundError
+from rotator.errors import NotFoundError, StoreError
 from rotator.ports import Changes, Clock, Provider, ReadsOrigin, Retires
+
+TURN_SECONDS = 30.0
 
 
 class Leaks:
@@ -49,6 +53,47 @@ class Leaks:
         self._dispatcher = dispatcher
         self._retirer = retirer
         self._clock = clock
+        self._not_over: set[str] | None = None
+        """Credentials whose leak the audit does not call over yet; None when that must be read there."""
+        self._reports: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Look every 30 s which responses are over; cancel to stop."""
+        while True:
+            with suppress(StoreError):  # whoever keeps the state tells; this is looked at again
+                await self.settle()
+            await self._clock.sleep(TURN_SECONDS)
+
+    async def settle(self) -> None:
+        """Put into the audit which responses are over, each once. Safe to repeat, also after a crash.
+
+        Raises:
+            StoreError: It could not be read or written.
+        """
+        await self._ledger.clear_doubt()
+        if self._not_over is None:
+            self._not_over = set(await self._ledger.leaks_not_over())
+        for name in sorted(self._not_over & self._credentials.keys()):
+            reports = self._reports[name]
+            progress = await self.progress(name)
+            if progress.steps and progress.is_over:
+                await self._say_over(name, progress.steps[-1].message, reports)
+
+    async def _say_over(self, name: str, message: str, reports: int) -> None:
+        """Say so, unless it was reported again while that was looked at."""
+
+        def said() -> Changes:
+            if self._reports[name] != reports:
+                return Changes()
+            return Changes(audit=[AuditRecord(self._clock.now(), ENGINE, "leak", name, OVER, message)])
+
+        try:
+            await self._ledger.amend(said)
+        except StoreError:
+            self._not_over = None
+            raise
+        if self._not_over is not None and self._reports[name] == reports:
+            self._not_over.discard(name)
 
     async def report(self, name: str, reason: str, by: str, before: datetime | None = None) -> LeakProgress:
         """Take note that the secret of ``name`` is known to others, and begin at once. Safe to repeat.
@@ -72,7 +117,11 @@ class Leaks:
                 hint=f"If its first version is on its way, wait for it (rotator status {name}) and ask again",
             )
         kept = await self._ledger.versions(name)
-        await self._ledger.amend(lambda: self._marked(credential, kept, reason, by, before))
+        try:
+            await self._ledger.amend(lambda: self._marked(credential, kept, reason, by, before))
+        except StoreError:
+            self._not_over = None
+            raise
         current = self._ledger.current(name)
         if current is not None and current.leaked_at is not None:
             await self._dispatcher.replace_leaked(credential.name, f"leaked: {reason}", by)
@@ -134,6 +183,9 @@ class Leaks:
         One on its way that carries the secret of such a version again counts as well. The newest comes last, so that
         the memory holds none that was let go of.
         """
+        self._reports[credential.name] += 1
+        if self._not_over is not None:
+            self._not_over.add(credential.name)
         now = self._clock.now()
         live = {one.generation: one for one in self._ledger.live_versions(credential.name)}
         let_go = {one.generation: one for one in kept if _still_works(credential, one, now)}

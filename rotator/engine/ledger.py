@@ -278,6 +278,10 @@ class Ledger:
         """Return the newest records of the audit, newest first; of all credentials when ``credential`` is None."""
         return await self._store.newest_audit(limit, credential)
 
+    async def leaks_not_over(self) -> Sequence[str]:
+        """Return the credentials whose newest leak is not over, as the audit has it."""
+        return await self._store.leaks_not_over()
+
     async def verify_audit(self) -> AuditVerdict:
         """Return whether the audit is as it was written."""
         return await self._store.verify_audit()

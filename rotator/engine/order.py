@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from rotator.domain.audit import ENGINE, INTENT, AuditRecord
 from rotator.domain.events import Event, OrphansSwept
 from rotator.domain.model import Issued, Login
+from rotator.domain.retirement import Retirement
 from rotator.domain.rotation import ENDED, Rotation
 from rotator.engine.credential import Credential
 from rotator.engine.ledger import Ledger
 from rotator.errors import NotFoundError, RotatorError, StoreError
-from rotator.ports import ListsMade, Made, Order, Retires
+from rotator.ports import Changes, Clock, ListsMade, Made, Order, Retires
 from rotator.secret import Fingerprinter, Secret
 
 
@@ -21,10 +23,12 @@ class Orders:
         ledger: Knows which versions and rotations there are.
         fingerprint: Tells logins apart without showing them, and one installation from another.
         emit: Told what was swept.
+        clock: Time.
     """
 
-    def __init__(self, ledger: Ledger, fingerprint: Fingerprinter, emit: Callable[[Event], None]) -> None:
+    def __init__(self, ledger: Ledger, fingerprint: Fingerprinter, emit: Callable[[Event], None], clock: Clock) -> None:
         self._ledger = ledger
+        self._clock = clock
         self._fingerprint = fingerprint
         self._emit = emit
         self._installation = fingerprint(Secret("rotator installation"))[:8]
@@ -52,8 +56,7 @@ class Orders:
             return
         try:
             for orphan in await self._orphans(provider, order):
-                await provider.retire(orphan.handle, None)
-                ended += 1
+                ended += await self._end(credential.name, provider, orphan) is Retirement.ENDED
         except StoreError:
             raise
         except RotatorError as error:
@@ -61,6 +64,26 @@ class Orders:
             return
         if ended:
             self._emit(OrphansSwept(credential.name, ended))
+
+    async def _end(self, name: str, provider: Retires, orphan: Made) -> Retirement:
+        await self._say(name, orphan, INTENT, "its rotation ended without it, and nobody uses it")
+        try:
+            outcome = await provider.retire(orphan.handle, None)
+        except StoreError:
+            raise
+        except RotatorError as error:
+            await self._say(name, orphan, "failed", str(error))
+            raise
+        ended = outcome is Retirement.ENDED
+        what = "the vendor has ended it" if ended else "it is not the vendor's to end, or no longer there"
+        await self._say(name, orphan, "ended" if ended else "unchanged", what)
+        return outcome
+
+    async def _say(self, name: str, orphan: Made, outcome: str, message: str) -> None:
+        """Put into the audit what becomes of something that has no version here, only the rotation that made it."""
+        now = self._clock.now()
+        record = AuditRecord(now, ENGINE, "retire", name, outcome, message, rotation=orphan.rotation)
+        await self._ledger.commit(Changes(audit=[record]))
 
     async def _orphans(self, provider: ListsMade, order: Order) -> list[Made]:
         live = {one.handle for one in order.live}

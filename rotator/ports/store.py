@@ -112,6 +112,10 @@ class Store(Protocol):
         """Return the newest records of the audit, newest first; of all credentials when ``credential`` is None."""
         ...
 
+    async def leaks_not_over(self) -> Sequence[str]:
+        """Return the credentials of whose leaks the audit has the newest report, and not that it is over."""
+        ...
+
     async def verify_audit(self) -> AuditVerdict:
         """Return whether every record is as it was written, in its place, and none is missing before the last."""
         ...

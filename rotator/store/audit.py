@@ -12,10 +12,10 @@ import hmac
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select
+from sqlalchemy import Row, Select, case, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rotator.domain.audit import AuditRecord, AuditVerdict, ChainedRecord, canonical
+from rotator.domain.audit import INTENT, OVER, AuditRecord, AuditVerdict, ChainedRecord, canonical
 from rotator.store import tables
 from rotator.store.audit_end import End, Ends, keep_that_it_was_lost, move_end, read_ends, why_wrong
 
@@ -87,6 +87,15 @@ def newest(limit: int, credential: str | None = None) -> Select[Any]:
     """Return the query for the newest records, newest first; of all credentials when ``credential`` is None."""
     query = select(tables.audit).order_by(tables.audit.c.number.desc()).limit(limit)
     return query if credential is None else query.where(tables.audit.c.credential == credential)
+
+
+def leaks_not_over() -> Select[Any]:
+    """Return the query for the credentials that a leak was reported of, and since then not that it is over."""
+    audit = tables.audit.c
+    reported = func.max(case((audit.outcome == INTENT, audit.number)))
+    over = func.coalesce(func.max(case((audit.outcome == OVER, audit.number))), 0)
+    of = select(audit.credential).where(audit.action == "leak").group_by(audit.credential)
+    return of.having(reported > over).order_by(audit.credential)
 
 
 def count() -> Select[Any]:

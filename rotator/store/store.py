@@ -18,7 +18,7 @@ from rotator.errors import NotFoundError, PermanentError
 from rotator.ports import Changes, Snapshot
 from rotator.secret import Secret
 from rotator.store import rows, tables
-from rotator.store.audit import Chain, Check, append, chained_of, newest, page_after
+from rotator.store.audit import Chain, Check, append, chained_of, leaks_not_over, newest, page_after
 from rotator.store.audit_end import read_ends
 from rotator.store.database import Database, open_database
 from rotator.store.notes import read_notes, replace_notes
@@ -147,6 +147,10 @@ class SqlStore:
     async def newest_audit(self, limit: int, credential: str | None = None) -> Sequence[ChainedRecord]:
         """Return the newest records of the audit, newest first; of all credentials when ``credential`` is None."""
         return [chained_of(row) for row in await self._rows(newest(limit, credential))]
+
+    async def leaks_not_over(self) -> Sequence[str]:
+        """Return the credentials whose newest leak is not over. Reads the whole audit: ask once."""
+        return [row.credential for row in await self._rows(leaks_not_over())]
 
     async def verify_audit(self) -> AuditVerdict:
         """Check the whole chain, page by page."""

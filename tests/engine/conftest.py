@@ -437,6 +437,11 @@ class MemoryStore:
         """Return the newest records."""
         return list(reversed(await self.audit(0, len(self.audited))))[:limit]
 
+    async def leaks_not_over(self) -> Sequence[str]:
+        """Return the credentials whose newest record of a leak is a report."""
+        newest = {one.credential: one.outcome for one in self.audited if one.action == "leak"}
+        return sorted(name for name, outcome in newest.items() if outcome == "intent")
+
     async def verify_audit(self) -> AuditVerdict:
         """Find nothing wrong."""
         return AuditVerdict(len(self.audited))

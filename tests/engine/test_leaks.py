@@ -216,3 +216,59 @@ async def test_a_leaked_secret_that_was_overwritten_is_shown_to_be_dead(
     assert progress.is_over is not still_works
     assert [step.name for step in progress.steps if not step.is_done] == (["dead"] if still_works else [])
     assert world.ledger.current("tok").generation == 2
+
+
+async def said_of_leaks(world: Any) -> list[str]:
+    """Return the outcomes of what the audit says of leaks, oldest first."""
+    return [one.record.outcome for one in await world.ledger.audit(0, 1000) if one.record.action == "leak"]
+
+
+async def test_the_end_of_a_leak_is_recorded_once(world: Any, target: Callable[..., Any]) -> None:
+    """I10: that a response is over is in the audit when it is, and once, whatever is looked at and restarted."""
+    vendor = endless(world, target("a", "x"))
+    await world.rotate("tok")
+    vendor.retire_fault = UnavailableError("vendor down")
+    await world.leaks.report("tok", "in a log", "maria")
+    await settle(world)
+    await world.leaks.settle()
+    assert await said_of_leaks(world) == ["intent"], "the old one still works"
+
+    vendor.retire_fault = None
+    await pass_hours(world, 2)
+    await world.restart()
+    await world.rollout.reconcile(world.credentials["tok"].targets[0])
+    for _ in range(2):
+        await world.leaks.settle()
+    await world.restart()
+    await world.rollout.reconcile(world.credentials["tok"].targets[0])
+    await world.leaks.settle()
+    assert await said_of_leaks(world) == ["intent", "over"]
+
+    await world.leaks.report("tok", "again", "maria")
+    await settle(world)
+    await pass_hours(world, 2)
+    await world.leaks.settle()
+    assert await said_of_leaks(world) == ["intent", "over", "intent", "over"]
+
+
+async def test_a_report_during_the_look_keeps_a_leak_open(
+    world: Any, target: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is reported again while the response before is found to be over is not called over with it."""
+    endless(world, target("a", "x"))
+    await world.rotate("tok")
+    await world.leaks.report("tok", "in a log", "maria")
+    await settle(world)
+    await pass_hours(world, 2)
+    progress = world.leaks.progress
+
+    async def slow(name: str) -> Any:
+        monkeypatch.undo()
+        found = await progress(name)
+        await world.leaks.report("tok", "again", "maria")
+        return found
+
+    monkeypatch.setattr(world.leaks, "progress", slow)
+    await world.leaks.settle()
+
+    assert await said_of_leaks(world) == ["intent", "intent"]

@@ -12,7 +12,7 @@ import pytest
 
 from rotator.domain.events import OrphansSwept, VersionEnded
 from rotator.domain.model import Stage, Strategy
-from rotator.domain.rotation import Step
+from rotator.domain.rotation import State, Step
 from rotator.engine.history import History
 from rotator.engine.status import credential_status
 from rotator.errors import UnavailableError
@@ -419,6 +419,33 @@ async def test_orphans_of_interrupted_rotations_are_ended(world: Any, target: Ca
     assert vendor.ended == ["token-1"]
     assert set(vendor.tokens) == {"not-ours", "token-2"}
     assert [event.ended for event in world.events if isinstance(event, OrphansSwept)] == [1]
+    audited = [one.record for one in await world.ledger.audit(0, 1000) if one.record.action == "retire"]
+    (lost_rotation,) = [one.id for one in await world.ledger.rotations("gitlab", 9) if one.state is State.FAILED]
+    assert [(one.outcome, one.rotation) for one in audited] == [("intent", lost_rotation), ("ended", lost_rotation)]
+
+
+async def test_an_orphan_is_not_ended_unrecorded(world: Any, target: Callable[..., Any]) -> None:
+    """I10: what could not be written into the audit is not done to an orphan; a vendor's refusal is recorded, too."""
+    vendor = world.add("gitlab", target("prod", "web"), strategy=KEEPING)
+    issue, retire = vendor.issue, vendor.retire
+    seen: list[str] = []
+
+    async def lost(order: Any) -> Any:
+        await issue(order)
+        raise UnavailableError("the answer got lost")
+
+    async def refusing(*_: Any) -> Any:
+        seen.extend(one.record.outcome for one in await world.ledger.newest_audit(1))
+        raise UnavailableError("delete: 503")
+
+    vendor.issue, vendor.retire = lost, refusing
+    await world.rotate("gitlab")
+    vendor.issue = issue
+    await world.rotate("gitlab")
+
+    outcomes = [one.record.outcome for one in await world.ledger.audit(0, 1000) if one.record.action == "retire"]
+    assert (seen, outcomes) == (["intent"], ["intent", "failed"])
+    vendor.retire = retire
 
 
 async def test_a_failing_sweep_holds_nothing_up(world: Any, target: Callable[..., Any]) -> None:

@@ -217,6 +217,15 @@ async def test_a_digest_covers_the_record_before(lasting_url: str, open_state: O
     assert (await store.verify_audit()).broken_at == 4
 
 
+async def test_leaks_that_are_not_over_are_found(store: SqlStore) -> None:
+    """Of each credential counts the newest: a report, or that it is over; other records do not."""
+    said = {"a": ["intent"], "b": ["intent", "over"], "c": ["intent", "over", "intent"], "d": ["intent", "intent"]}
+    records = [AuditRecord(NOW, "maria", "leak", name, one) for name, outcomes in said.items() for one in outcomes]
+    await store.commit(Changes(audit=[record(1), *records, record(2)]))
+
+    assert await store.leaks_not_over() == ["a", "c", "d"]
+
+
 async def test_a_new_key_leaves_old_records_right(lasting_url: str, open_state: Open) -> None:
     """After the seal key was rotated, and the old one dropped, what was written under either is one chain."""
     old, new = b"1" * 32, b"2" * 32

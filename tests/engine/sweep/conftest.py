@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from rotator.domain.audit import INTENT
 from rotator.domain.events import Crashed
 from rotator.domain.model import UNKNOWN, DeliveryState, Issued, Login, Stage, Strategy, Version
 from rotator.domain.rotation import ENDED, Rotation, State, Step
@@ -28,6 +29,7 @@ STRATEGIES = {
     "harbor": Strategy.OVERWRITE,
 }
 LIVE = frozenset({Stage.PENDING, Stage.CURRENT, Stage.PREVIOUS})
+RETIREMENT = ("retire", INTENT)
 HOUR = 3600.0
 MOST_AN_HOUR = 30
 """Requests of one kind that a vendor gets in any hour without anybody's doing; retries come every 5 minutes at last."""
@@ -100,6 +102,7 @@ class Judge:
     rotations: dict[str, Rotation] = field(default_factory=dict)
     versions: dict[tuple[str, int], Version] = field(default_factory=dict)
     kept: dict[str, tuple[str, int]] = field(default_factory=dict)
+    said_to_end: Counter[str] = field(default_factory=Counter)
     asked: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     prompts: dict[str, list[tuple[float, int]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -122,6 +125,11 @@ class Judge:
                 self._written(event)
 
     def _journalled(self, changes: Changes) -> None:
+        said = {(one.action, one.credential, one.generation) for one in changes.audit if one.outcome == INTENT}
+        for one in changes.deliveries:
+            if one.state is DeliveryState.INTENDED and ("deliver", one.credential, one.generation) not in said:
+                self.broken.append(f"I10: {one.placement} is to get {one.generation} of {one.credential}, unrecorded")
+        self.said_to_end.update(one.credential for one in changes.audit if (one.action, one.outcome) == RETIREMENT)
         self.rotations |= {one.id: one for one in changes.rotations}
         self.versions |= {(one.credential, one.generation): one for one in changes.versions}
         self.kept |= {secret.reveal(): key for key, secret in changes.secrets.items()}
@@ -135,6 +143,9 @@ class Judge:
         rotation = self.rotations.get(asked.rotation)
         if asked.what == "made" and (rotation is None or rotation.step is not Step.ISSUE or rotation.state in ENDED):
             self.broken.append(f"I10: {asked.credential} was asked for by {asked.rotation}, journalled as {rotation}")
+        if asked.what == "ended" and not self.said_to_end[asked.credential]:
+            self.broken.append(f"I10: {asked.credential}: something was ended at the vendor, unrecorded")
+        self.said_to_end[asked.credential] -= asked.what == "ended"
         times = self.asked[asked.what, asked.credential]
         times.append(asked.at)
         lately = sum(at > asked.at - HOUR for at in times)
