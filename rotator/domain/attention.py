@@ -264,13 +264,19 @@ def _of_target(status: CredentialStatus, target: TargetStatus, now: datetime) ->
             at_place(stuck.placement, stuck.message) if stuck is not None else "nothing came of it yet"
         )
         what = f"{status.name}: target {target.target} lacks the version in use: {_bare(why)}{until}"
-        step = f"mend it at the target (`rotator targets test {target.target}`); it is tried again by itself"
-        yield Need(Kind.UNDELIVERED, severity, status.name, what, step, about=target.target)
+        yield Need(Kind.UNDELIVERED, severity, status.name, what, _mend(target, stuck), about=target.target)
+
+
+def _mend(target: TargetStatus, stuck: Delivery | None) -> str:
+    if stuck is not None and stuck.left_until is not None:
+        return "find what else writes there and have it leave the place alone, or take the place out of the target"
+    return f"mend it at the target (`rotator targets test {target.target}`); it is tried again by itself"
 
 
 def _is_refused(delivery: Delivery) -> bool:
     is_failed = delivery.state is DeliveryState.FAILED
-    return is_failed and (delivery.error in FOR_A_PERSON or delivery.attempts >= ATTEMPTS)
+    is_contested = delivery.left_until is not None
+    return is_failed and (is_contested or delivery.error in FOR_A_PERSON or delivery.attempts >= ATTEMPTS)
 
 
 def _hand_over(delivery: Delivery) -> str:

@@ -138,6 +138,12 @@ def test_what_mends_itself_needs_nobody(standing: CredentialStatus) -> None:
             WARNING,
             "ns/pull",
         ),
+        (
+            status(version(), targets=(replace(LATE, behind=(replace(STRAGGLER, left_until=NOW),)),)),
+            Kind.UNDELIVERED,
+            WARNING,
+            "ns/pull",
+        ),
         (status(version(), targets=(replace(PROD, error="no answer"),)), Kind.UNDELIVERED, WARNING, "no answer"),
         (
             status(version(), targets=(replace(LATE, expires_at=NOW + timedelta(minutes=30)),)),
@@ -170,6 +176,7 @@ def test_what_mends_itself_needs_nobody(standing: CredentialStatus) -> None:
         "a person is awaited",
         "five tries",
         "a place that forbids it",
+        "a place that something else writes to",
         "a place that cannot be asked",
         "a place whose login ends",
         "a person is awaited, and it ends",
@@ -286,3 +293,11 @@ def test_every_permanent_error_is_for_a_person() -> None:
         return {error.code}.union(*(below(one) for one in ours))
 
     assert below(errors.PermanentError) - {errors.HaltedError.code} == FOR_A_PERSON
+
+
+def test_a_contested_place_is_mended_at_the_other_writer() -> None:
+    """Where something else keeps writing, the next step is to find it, not to look whether the target can be read."""
+    contested = replace(LATE, behind=(replace(STRAGGLER, left_until=NOW),))
+    assert [one.next_step for one in needs_of([status(version(), targets=(contested,))], NOW)] == [
+        "find what else writes there and have it leave the place alone, or take the place out of the target"
+    ]
