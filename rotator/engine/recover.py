@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from rotator.domain.audit import ENGINE, AuditRecord, of_end, of_version
+from rotator.domain.declares import Proof
 from rotator.domain.events import VersionEnded
 from rotator.domain.fate import fate, taken_up
-from rotator.domain.model import Record, Stage, Version
+from rotator.domain.model import Delivery, DeliveryState, Record, Stage, Version
 from rotator.domain.rotation import State, end
 from rotator.domain.words import counted
 from rotator.engine.credential import Credential
@@ -98,7 +99,18 @@ async def _rename(credentials: Mapping[str, Credential], ledger: Ledger, clock: 
         record = replace(ledger.record(former), name=name, generation=generation)
         message = f"it was {former}; its versions, deliveries and rotations go on under the new name"
         told = AuditRecord(clock.now(), ENGINE, "configure", name, "renamed", message)
-        await ledger.commit(Changes(records=[record], audit=[told], renamed={former: name}))
+        moved = [_to_be_named(one, name) for one in ledger.deliveries() if one.credential == former]
+        await ledger.commit(Changes(records=[record], deliveries=moved, audit=[told], renamed={former: name}))
+
+
+def _to_be_named(delivery: Delivery, name: str) -> Delivery:
+    """Return ``delivery`` under a new name, to be written once more: fields and marks may have the credential's name.
+
+    Not where a person entered the login: to them nothing has changed.
+    """
+    if delivery.state is not DeliveryState.CONFIRMED or delivery.proof is Proof.OPERATOR:
+        return replace(delivery, credential=name)
+    return replace(delivery, credential=name, state=DeliveryState.INTENDED, confirmed_generation=0)
 
 
 async def _is_in_use(name: str, ledger: Ledger) -> bool:

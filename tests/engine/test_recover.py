@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from rotator.domain.declares import Proof
 from rotator.domain.events import RotationStarted
 from rotator.domain.fate import fate
 from rotator.domain.model import Delivery, DeliveryState, Stage, Strategy
@@ -310,7 +311,8 @@ async def test_a_rename_is_nothing_but_a_rename(world: Any, target: Callable[...
         2: Stage.PREVIOUS,
         3: Stage.CURRENT,
     }
-    assert (vendor.minted, len(prod.applied), await world.store.versions("old")) == (3, writes, [])
+    assert (vendor.minted, await world.store.versions("old")) == (3, [])
+    assert prod.applied[writes:] == [("web", (("new", 3),))], "what is named after the credential has its new name"
     assert (await world.ledger.login(world.ledger.current("new"))).secret.reveal() == "secret-number-0003"
     assert list((await world.store.load()).records) == [world.ledger.record("new")] == [replace(record, name="new")]
     assert world.ledger.last_rotation("new").generation == 3
@@ -321,6 +323,20 @@ async def test_a_rename_is_nothing_but_a_rename(world: Any, target: Callable[...
     await world.rollout.reconcile(world.credentials["new"].targets[0])
     await world.retirer.turn()
     assert (list(vendor.tokens), (await world.leaks.progress("new")).is_over) == (["token-3"], True)
+
+
+async def test_a_person_does_not_enter_again_what_was_only_renamed(world: Any, target: Callable[..., Any]) -> None:
+    """Where a login was confirmed by a person's word, a rename asks nobody, and writes nothing."""
+    prod = target("prod", "web")
+    world.add("old", prod)
+    await world.rotate("old")
+    (one,) = world.ledger.deliveries()
+    await world.ledger.commit(Changes(deliveries=[replace(one, proof=Proof.OPERATOR)]))
+
+    await renamed(world, "old", "new", formerly="old")
+    await world.rollout.reconcile(world.credentials["new"].targets[0])
+    assert list(world.ledger.deliveries()) == [replace(one, proof=Proof.OPERATOR, credential="new")]
+    assert len(prod.applied) == 1
 
 
 async def test_a_rotation_goes_on_under_the_new_name(world: Any, target: Callable[..., Any]) -> None:
