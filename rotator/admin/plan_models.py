@@ -73,6 +73,8 @@ class CredentialPlanView(_View):
     fingerprint: str
     pending: int
     pending_fingerprint: str
+    source: str
+    """What its source holds now, as a fingerprint of its revision, or why that is not known; empty for none."""
     running: str
     """Id of the rotation that runs now."""
     targets: tuple[TargetPlanView, ...]

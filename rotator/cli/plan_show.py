@@ -142,8 +142,13 @@ def _remarks(one: CredentialPlanView) -> Iterator[str]:
         yield f"{one.name}: {one.reason}: {one.message}; {begins}, proves it, then delivers it"
         if one.not_before is not None:
             yield f"{one.name}: by itself not before {one.not_before:%Y-%m-%d %H:%M:%SZ}, after a failure"
+    if one.source.startswith("cannot"):
+        yield f"{one.name}: its source {one.source}, so whether it holds something new is not known"
     for target in one.targets:
         at = f"{one.name}: {target.target}"
+        if 0 < target.read < target.placements:
+            left = counted(target.placements - target.read, "placement")
+            yield f"{at}: {left} of {target.placements} not read; there counts what was confirmed last"
         yield from (f"{at}: {odd.placement} {odd.what}" for odd in target.odd)
         if target.odd_count > len(target.odd):
             yield f"{at}: and {target.odd_count - len(target.odd)} more"

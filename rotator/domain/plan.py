@@ -92,7 +92,10 @@ class CredentialPlan:
         running: Id of the rotation that runs now; empty for none.
         targets: In configuration order.
         endings: Old versions, newest first.
-        options: Fingerprint of the configuration of the credential, its targets and the policy.
+        options: Fingerprint of the configuration that decides about it: its own, its targets', its registry's, how
+            Vault is reached, and the policy.
+        source: What its source holds now, where it is read from one: a fingerprint of the revision, or why that is not
+            known; empty where versions are issued.
     """
 
     name: str
@@ -110,6 +113,7 @@ class CredentialPlan:
     targets: tuple[TargetPlan, ...] = ()
     endings: tuple[Ending, ...] = ()
     options: str = ""
+    source: str = ""
 
 
 def lines(credentials: Sequence[CredentialPlan]) -> dict[str, str]:
@@ -145,6 +149,8 @@ def _lines_of(one: CredentialPlan) -> Iterator[tuple[str, str]]:
     yield "in use", _version(one.generation, one.fingerprint)
     yield "pending", _version(one.pending, one.pending_fingerprint)
     yield "configuration", one.options
+    if one.source:
+        yield "source", one.source
     for ending in one.endings:
         yield f"old generation {ending.generation}", f"{ending.action} ({ending.fingerprint})"
     for target in one.targets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from rotator.domain.due import Due, Situation, first_due, next_due_at
@@ -66,9 +67,18 @@ class Agenda:
         """Have nothing be due for a moment: the store failed."""
         self._store_pause_until = self._clock.monotonic() + STORE_PAUSE.total_seconds()
 
-    def reason(self, credential: Credential, now: datetime) -> Due | None:
-        """Return why ``credential`` is to be rotated, whatever holds it back; None when it is not."""
-        return first_due(self._situation(credential, now))
+    def reason(self, credential: Credential, now: datetime, revision: str | None = None) -> Due | None:
+        """Return why ``credential`` is to be rotated, whatever holds it back; None when it is not.
+
+        Args:
+            credential: Which one.
+            now: Aware UTC.
+            revision: What its source holds, where that was asked beside the watch; None for what it said last.
+        """
+        situation = self._situation(credential, now)
+        if revision is not None:
+            situation = replace(situation, revision=revision, is_unwatched=False)
+        return first_due(situation)
 
     def due(self, credential: Credential, now: datetime) -> Due | None:
         """Return why ``credential`` is to be rotated now; None when it is not, or is held back."""

@@ -126,10 +126,15 @@ class Dispatcher:
         """Rotate ``name`` for the reason that a plan gave. Errors as `request`."""
         return await self._begin(self._named(name), due, by)
 
-    def prospect(self, name: str) -> Prospect:
-        """Return what a rotation of ``name`` that began now would be. Errors as `request`, of the name."""
+    def prospect(self, name: str, revision: str | None = None) -> Prospect:
+        """Return what a rotation of ``name`` that began now would be. Errors as `request`, of the name.
+
+        Args:
+            name: The credential's name.
+            revision: What its source holds now; None for what it said last.
+        """
         credential, now = self._named(name), self._world.clock.now()
-        due, left = self._agenda.reason(credential, now), self._agenda.pause(name, now)
+        due, left = self._agenda.reason(credential, now, revision), self._agenda.pause(name, now)
         reason = due.reason if due is not None else ""
         step, restores = self._opening(credential, reason)
         staging = self._rotator.staging(credential, reason, restores)

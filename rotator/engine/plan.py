@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pydantic import BaseModel
+
 from rotator.config.root import Config
 from rotator.domain.drift import READABLE, drifted
 from rotator.domain.due import Due
-from rotator.domain.model import Stage
+from rotator.domain.model import Stage, Strategy
 from rotator.domain.plan import CredentialPlan, Ending, Odd, TargetPlan, digest, lines, short_digest
 from rotator.domain.rotation import Step
 from rotator.domain.waves import Spot, Staging, sizes
@@ -24,10 +26,13 @@ from rotator.engine.ticket import Ticket
 from rotator.errors import ConflictError, NotFoundError, RotatorError, StoreError
 from rotator.ports import Clock
 
-READ_AT_MOST = 200
+READ_AT_MOST = 1000
 """Placements of one target that are read for a plan; of the others counts what was confirmed."""
 
-READS_AT_ONCE = 4
+READS_AT_ONCE = 8
+ASK_SECONDS = 10.0
+"""How long a source may take to say its revision; without it a plan is made, too, and says so."""
+
 SHOWN = 20
 ASKED = Due("ManuallyTriggered", "not due; planned by a person")
 
@@ -45,6 +50,19 @@ class _Seen:
     placements: Sequence[str] = ()
     found: Mapping[str, tuple[str, ...] | str] = field(default_factory=dict)
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What a source said of itself.
+
+    Args:
+        revision: What it holds; None where it cannot tell or was not asked.
+        text: The same for a plan, or why it is not known; empty where there is no source.
+    """
+
+    revision: str | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +91,8 @@ class Planner:
     async def plan(self, names: Sequence[str], asked: Sequence[str] = ()) -> list[CredentialPlan]:
         """Return what would happen to the credentials in ``names``, or to all where it is empty.
 
-        Asks targets which placements they have, and reads a bounded number of them; asks no registry and no vendor, so
-        it costs no quota. Writes nothing, in the state neither.
+        Asks targets which placements they have, and reads a bounded number of them; asks sources that a person changes
+        for their revision, but no registry and no vendor, so it costs no quota. Writes nothing, in the state neither.
 
         Args:
             names: Names of credentials.
@@ -90,7 +108,9 @@ class Planner:
         chosen = [self.credentials[name] for name in dict.fromkeys(names or sorted(self.credentials))]
         targets = list(dict.fromkeys(target for one in chosen for target in one.targets))
         seen = dict(zip(targets, await asyncio.gather(*(self._look(target) for target in targets)), strict=True))
-        return [self._of(one, seen, is_asked=one.name in asked) for one in chosen]
+        free = asyncio.Semaphore(READS_AT_ONCE)
+        heard = await asyncio.gather(*(self._ask(one, free) for one in chosen))
+        return [self._of(one, seen, said, is_asked=one.name in asked) for one, said in zip(chosen, heard, strict=True)]
 
     async def apply(
         self, names: Sequence[str], asked: Sequence[str], expected: str, by: str
@@ -123,9 +143,26 @@ class Planner:
                     started.append((one.name, await self.dispatcher.begin_planned(one.name, due, by)))
             return started
 
-    def _of(self, credential: Credential, seen: Mapping[DeliveryTarget, _Seen], *, is_asked: bool) -> CredentialPlan:
+    async def _ask(self, credential: Credential, free: asyncio.Semaphore) -> _Heard:
+        """Return what the source of ``credential`` holds now; nothing is begun by that."""
+        if credential.provider.strategy is not Strategy.READ:
+            return _Heard()
+        try:
+            async with free, asyncio.timeout(ASK_SECONDS):
+                revision = await credential.provider.revision()
+        except TimeoutError:
+            return _Heard(text=f"cannot be asked: no answer within {ASK_SECONDS:g} s")
+        except RotatorError as error:
+            return _Heard(text=f"cannot be asked: {error.code}")
+        if revision is None:
+            return _Heard(text="cannot tell its revision")
+        return _Heard(revision, f"revision {short_digest(revision)}")
+
+    def _of(
+        self, credential: Credential, seen: Mapping[DeliveryTarget, _Seen], said: _Heard, *, is_asked: bool
+    ) -> CredentialPlan:
         name = credential.name
-        prospect = self.dispatcher.prospect(name)
+        prospect = self.dispatcher.prospect(name, said.revision)
         due = prospect.due or (ASKED if is_asked else None)
         current, pending = self.ledger.current(name), self.ledger.pending(name)
         running = self.dispatcher.running.get(name)
@@ -148,6 +185,7 @@ class Planner:
             targets=tuple(self._targets(credential, seen, prospect.staging)),
             endings=tuple(self._endings(credential)),
             options=self._options(credential),
+            source=said.text,
         )
 
     def _targets(
@@ -211,9 +249,10 @@ class Planner:
 
     def _options(self, credential: Credential) -> str:
         """Return a fingerprint of the configuration that decides about ``credential``; it refers to secrets only."""
-        sections = [self.config.policy, credential.config]
+        sections: list[BaseModel | None] = [self.config.policy, credential.config, self.config.vault]
+        sections.append(self.config.registries.get(credential.config.registry))
         sections += [self.config.targets[one.name] for one in credential.targets if one.name in self.config.targets]
-        return short_digest([one.model_dump(mode="json") for one in sections])
+        return short_digest([one.model_dump(mode="json") if one is not None else None for one in sections])
 
     async def _look(self, target: DeliveryTarget) -> _Seen:
         """Return what ``target`` says of itself now."""

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from rotator.config.rollout import RolloutConfig
-from rotator.config.root import Config
+from rotator.config.root import Config, RegistryConfig
+from rotator.config.vault import VaultConfig
 from rotator.domain.declares import Declares, Proof
 from rotator.domain.events import WaveFinished
 from rotator.domain.model import Strategy
@@ -115,13 +116,108 @@ async def test_what_does_not_show_itself_is_not_read(world: Any, target: Callabl
 
 async def test_reads_are_bounded(world: Any, target: Callable[..., Any]) -> None:
     """Of a large target no more than a fixed number of placements is read, and the waves are counted."""
-    world.add("ecr", target("prod", *(f"p{number:04}" for number in range(300))), rollout=RolloutConfig())
-    await world.rotate("ecr")
+    world.add("ecr", target("prod", *(f"p{number:04}" for number in range(1200))), rollout=RolloutConfig())
 
     (one,) = await planner(world).plan([], ["ecr"])
 
     (prod,) = one.targets
-    assert (prod.placements, prod.read, prod.waves) == (300, READ_AT_MOST, (1, 29, 120, 150))
+    assert (prod.placements, prod.waves) == (1200, (1, 119, 480, 600))
+    await world.rotate("ecr")
+    assert (await planner(world).plan([]))[0].targets[0].read == READ_AT_MOST
+
+
+async def test_drift_far_back_is_found(world: Any, target: Callable[..., Any]) -> None:
+    """A placement far down the list that something else has written changes the plan, and its digest."""
+    prod = target("prod", *(f"p{number:04}" for number in range(250)))
+    world.add("ecr", prod)
+    await world.rotate("ecr")
+    before = digest(lines(await planner(world).plan([])))
+    prod.corrupts.add("p0240")
+
+    plans = await planner(world).plan([])
+
+    assert (plans[0].targets[0].odd_count, digest(lines(plans)) == before) == (1, False)
+
+
+def reader(world: Any, target: Callable[..., Any]) -> Any:
+    """Return a vendor whose first value a person has put at a source, and which is delivered."""
+    vendor = world.add("ghcr", target("prod", "web"), strategy=Strategy.READ)
+    vendor.value, vendor.source_revision, vendor.lifetime = "first", "1", None
+    return vendor
+
+
+async def test_a_plan_asks_the_source(world: Any, target: Callable[..., Any]) -> None:
+    """What a person has put at the source since the last poll is planned for, and begins nothing by itself."""
+    vendor = reader(world, target)
+    await world.rotate("ghcr")
+    world.dispatcher.source_said("ghcr", "1")
+    (quiet,) = await planner(world).plan([])
+    vendor.value, vendor.source_revision = "second", "2"
+
+    (one,) = await planner(world).plan([])
+    await world.dispatcher.turn()
+
+    assert (quiet.rotates, one.rotates, one.reason) == (False, True, "SourceChanged")
+    assert not world.dispatcher.running
+
+
+async def test_a_source_that_changed_again_is_not_applied(world: Any, target: Callable[..., Any]) -> None:
+    """What is applied is what the source held when it was planned; another value in its place starts nothing."""
+    vendor = reader(world, target)
+    await world.rotate("ghcr")
+    vendor.value, vendor.source_revision = "second", "2"
+    planned = digest(lines(await planner(world).plan([])))
+    vendor.value, vendor.source_revision = "third", "3"
+
+    with pytest.raises(ConflictError):
+        await planner(world).apply([], [], planned, "maria")
+
+    vendor.value, vendor.source_revision = "second", "2"
+    ((name, ticket),) = await planner(world).apply([], [], planned, "maria")
+    done = await ticket.finished
+    assert (name, done.state if done else "") == ("ghcr", "succeeded")
+
+
+async def test_a_source_that_cannot_be_asked_is_said_so(world: Any, target: Callable[..., Any]) -> None:
+    """I7: where the source does not answer, the plan says that it does not know what is there."""
+    vendor = reader(world, target)
+    await world.rotate("ghcr")
+
+    async def down() -> str | None:
+        raise UnavailableError("down")
+
+    vendor.revision = down
+    (one,) = await planner(world).plan([])
+
+    assert (one.rotates, one.source) == (False, "cannot be asked: unavailable")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"registries": {"ecr.example.com": RegistryConfig(realm_hosts=("auth.example",))}}, id="registry"),
+        pytest.param(
+            {
+                "vault": VaultConfig.model_validate(
+                    {"address": "https://v", "auth": {"method": "token", "token": {"file": "/t"}}}
+                )
+            },
+            id="vault",
+        ),
+    ],
+)
+async def test_how_others_are_reached_is_part_of_a_plan(
+    world: Any, target: Callable[..., Any], change: dict[str, Any]
+) -> None:
+    """Another way to the registry or to Vault since the plan is a change; another registry's entry is none."""
+    world.add("ecr", target("prod", "web"))
+    before = planner(world)
+    plan = digest(lines(await before.plan([])))
+    other = replace(before, config=Config(registries={"else.example": RegistryConfig()}))
+    changed = replace(before, config=Config().model_copy(update=change))
+
+    assert digest(lines(await other.plan([]))) == plan
+    assert digest(lines(await changed.plan([]))) != plan
 
 
 async def test_the_waves_are_those_of_the_rotation(world: Any, target: Callable[..., Any]) -> None:
