@@ -468,6 +468,25 @@ async def test_outcomes_reach_the_store_in_batches(
     assert commits.count("before a commit") < 12
 
 
+async def test_a_fan_out_holds_one_secret(memory_world: Any, target: Callable[..., Any]) -> None:
+    """F-07: 2,000 placements share one login in memory, unsealed once for each wave and not for each placement."""
+    world, prod = memory_world(), target("prod", *(f"ns-{number}" for number in range(2000)))
+    world.add("ecr", prod)
+    unsealed, unseal = 0, world.store.secret
+
+    async def counted(credential: str, generation: int) -> Any:
+        nonlocal unsealed
+        unsealed += 1
+        return await unseal(credential, generation)
+
+    world.store.secret = counted
+    assert await world.rotate("ecr") == "succeeded"
+
+    logins = {id(held["ecr"].login) for held in prod.held.values()}
+    assert len(prod.held) == 2000
+    assert len(logins) <= unsealed <= 10
+
+
 async def test_a_slow_outcome_does_not_undo_a_newer_one(memory_world: Any, target: Callable[..., Any]) -> None:
     """I3: an outcome that is journalled late leaves the record of a newer generation as it is."""
     world = memory_world()
