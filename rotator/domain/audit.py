@@ -127,6 +127,15 @@ def of_deliveries(target: str, deliveries: Sequence[Delivery], at: datetime) -> 
     return [_of_group(target, key, members, at) for key, members in groups.items()]
 
 
+def of_repair(delivery: Delivery, at: datetime) -> AuditRecord:
+    """Return why a placement was written that had confirmed the very same before: something else had changed it."""
+    where = f"{delivery.target}: {delivery.placement}"
+    message = "something else had changed what it holds"
+    return AuditRecord(
+        at, ENGINE, "deliver", delivery.credential, "repaired", message, delivery.generation, subject=where
+    )
+
+
 def _of_group(
     target: str, key: tuple[str, int, DeliveryState], members: Sequence[Delivery], at: datetime
 ) -> AuditRecord:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from rotator.domain.audit import of_repair
 from rotator.domain.drift import PERIOD, READABLE, REPAIRS, drifted, is_contested, is_left_alone, repaired
 from rotator.domain.events import Crashed, DriftFound, DriftRepaired, StoreFailed
 from rotator.domain.model import Delivery, DeliveryState
@@ -135,9 +136,13 @@ class DriftWatch:
         await self._rollout.rewrite(target, placement, names)
         known, now = self._ledger.held_at(target.name, placement), self._world.clock.now()
         if all(name in known and known[name].state is DeliveryState.CONFIRMED for name in names):
-            await self._ledger.amend(
-                lambda: Changes(deliveries=[repaired(one, now) for one in self._settled(target.name, placement, names)])
-            )
+
+            def mended() -> Changes:
+                settled = list(self._settled(target.name, placement, names))
+                said = [of_repair(one, now) for one in settled]
+                return Changes(deliveries=[repaired(one, now) for one in settled], audit=said)
+
+            await self._ledger.amend(mended)
             self._world.emit(DriftRepaired(target.name, target.port.kind, placement, tuple(names)))
 
     async def _leave_alone(self, target: DeliveryTarget, placement: str, names: Sequence[str]) -> None:

@@ -77,6 +77,33 @@ async def test_what_something_else_changed_is_put_back(world: Any, target: Calla
     )
 
 
+async def test_a_repair_is_recorded_before_and_after(world: Any, target: Callable[..., Any]) -> None:
+    """I10: the audit has the intent of a repair before the place is written, and what came of it, and why."""
+    prod = target("prod", "web")
+    world.add("ecr", prod)
+    await world.rotate("ecr")
+    overwrite(prod, "web")
+    before = len(await world.ledger.audit(0, 1000))
+    apply = prod.apply
+    seen: list[str] = []
+
+    async def watching(*given: Any) -> Any:
+        seen.extend(one.record.outcome for one in await world.ledger.audit(before, 1000))
+        return await apply(*given)
+
+    prod.apply = watching
+    await drift_of(world).look(delivery_target(world))
+
+    records = [one.record for one in await world.ledger.audit(before, 1000)]
+    assert seen == ["intent"]
+    assert [(one.action, one.outcome, one.generation, one.subject) for one in records] == [
+        ("deliver", "intent", 1, "prod: web"),
+        ("deliver", "confirmed", 1, "prod: web"),
+        ("deliver", "repaired", 1, "prod: web"),
+    ]
+    assert records[-1].message == "something else had changed what it holds"
+
+
 async def test_what_was_deleted_is_put_back(world: Any, target: Callable[..., Any]) -> None:
     """A placement that is still the target's, and holds nothing any more, gets its login again."""
     prod = target("prod", "web")
