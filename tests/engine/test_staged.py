@@ -398,7 +398,7 @@ async def test_no_login_expires_because_a_canary_is_down(world: Any, target: Cal
     canary.faults = {"one": UnavailableError("host is dead")}
     prod.applied.clear()
     while prod.generations("ecr")["web"] == 1 and world.clock.now() < expiry:
-        world.clock.advance(timedelta(minutes=1))
+        world.clock.advance(timedelta(minutes=2))
         await settle(world)
 
     assert expiry - timedelta(minutes=30) <= world.clock.now() <= expiry - timedelta(minutes=25)
